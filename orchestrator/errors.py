@@ -1,0 +1,44 @@
+"""One tree of errors. No HTTP here: the API maps classes to status codes in one table.
+
+OrchestratorError
+├── SettingsError          the set-up is wrong (settings, data folder, servers)
+├── AuthoringError         a workflow, step or model is written wrongly; seen at definition
+├── NotFoundError          the thing that was named does not exist
+├── ConflictError          the thing is not in a state in which this can be done
+├── InvalidInputError      what the caller sent cannot be used
+├── StepError...           what made a step fail
+└── UnavailableError       a server we depend on does not answer
+"""
+
+from __future__ import annotations
+
+
+class OrchestratorError(Exception):
+    """Something went wrong in the orchestrator."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class SettingsError(OrchestratorError):
+    """The settings cannot be used."""
+
+
+class AuthoringError(OrchestratorError):
+    """A workflow, step or model is written in a way that cannot work."""
+
+
+class NotFoundError(OrchestratorError):
+    """That does not exist."""
+
+
+class ConflictError(OrchestratorError):
+    """That cannot be done in the present state."""
+
+
+class InvalidInputError(OrchestratorError):
+    """What was sent cannot be used."""
+
+
+class UnavailableError(OrchestratorError):
+    """A server that the orchestrator depends on does not answer."""

@@ -1,0 +1,1 @@
+"""Tables, named statements and sessions. Returns plain rows; decides nothing."""
