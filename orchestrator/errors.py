@@ -42,3 +42,30 @@ class InvalidInputError(OrchestratorError):
 
 class UnavailableError(OrchestratorError):
     """A server that the orchestrator depends on does not answer."""
+
+
+# Embedded servers (`orchestrator up` on one machine)
+
+
+class DataFolderError(SettingsError):
+    """The data folder cannot be used."""
+
+
+class AlreadyRunningError(SettingsError):
+    """An orchestrator is already running on this data folder."""
+
+
+class EmbeddedPackageMissingError(SettingsError):
+    """The wheels with PostgreSQL and Valkey are not installed."""
+
+
+class EmbeddedServerError(SettingsError):
+    """A server of this machine cannot be started."""
+
+
+class ProcfileError(SettingsError):
+    """The Procfile cannot be read."""
+
+
+class PortTakenError(SettingsError):
+    """The port to listen on is taken."""
