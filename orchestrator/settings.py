@@ -1,0 +1,103 @@
+"""The only reader of the environment: variables `ORCHESTRATOR_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestrator.errors import SettingsError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _only_loopback(host: str) -> str:
+    if host not in LOOPBACK:
+        message = (
+            f"{host!r} is not a loopback address: there is no authentication yet, so the server listens on "
+            "127.0.0.1, ::1 or localhost only; put an authenticating proxy in front of it"
+        )
+        raise ValueError(message)
+    return host
+
+
+class Settings(BaseSettings):
+    """What can be set from outside. Each field is the environment variable `ORCHESTRATOR_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 14 or newer; not set: one is embedded by `up`."
+    )
+    broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: one is embedded by `up`.")
+    catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
+    data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
+    secret_key: SecretStr | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
+
+    host: Annotated[str, AfterValidator(_only_loopback)] = Field("127.0.0.1", description="Address of the API.")
+    port: int = Field(8080, ge=1, le=65535, description="Port of the API.")
+    allowed_hosts: str = Field("", description="More names that a Host header may carry, with commas between them.")
+    web_threads: int = Field(8, ge=1, description="Threads of each web process.")
+    flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
+    flower_password: SecretStr | None = Field(None, description="Asked for by Flower, user `orchestrator`.")
+
+    worker_concurrency: int = Field(2, ge=1, description="Prefork children of one worker.")
+    task_events: bool = Field(False, description="Send Celery's task events (Flower needs them; they cost throughput).")
+    target_queues: dict[str, str] = Field(
+        default_factory=dict, description='A queue of its own for a target, as JSON: {"VALIDATE": "validations"}.'
+    )
+
+    max_request_bytes: int = Field(10_000_000, ge=1_000, description="A larger request body is refused.")
+    max_delta_bytes: int = Field(16_000_000, ge=1_000, description="A step that returns more JSON than this fails.")
+    max_lost_attempts: int = Field(3, ge=1, description="Claims of one step that may end in nothing before it fails.")
+    code_wait: float = Field(60.0, ge=0, description="Seconds to wait for a worker that has a step's code.")
+    idempotency_hours: float = Field(24.0, gt=0, description="How long an Idempotency-Key is remembered.")
+    shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(False, description="Logs as JSON lines.")
+
+    def require_database_url(self) -> str:
+        """The database's URL.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        if self.database_url is None:
+            raise SettingsError(
+                "ORCHESTRATOR_DATABASE_URL is not set: name a PostgreSQL, or run `orchestrator up`, which embeds one"
+            )
+        return self.database_url.get_secret_value()
+
+    def require_broker_url(self) -> str:
+        """The broker's URL.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        if self.broker_url is None:
+            raise SettingsError(
+                "ORCHESTRATOR_BROKER_URL is not set: name a Valkey or Redis, or run `orchestrator up`, which embeds one"
+            )
+        return self.broker_url.get_secret_value()
+
+    def catalog_packages(self) -> list[str]:
+        """The names in `catalog`."""
+        return [name.strip() for name in self.catalog.split(",") if name.strip()]
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a variable has a value that it cannot have; the message names each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"ORCHESTRATOR_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+        raise SettingsError("; ".join(lines)) from None
