@@ -69,3 +69,92 @@ class ProcfileError(SettingsError):
 
 class PortTakenError(SettingsError):
     """The port to listen on is taken."""
+
+
+# Migrations
+
+
+class MigrationError(OrchestratorError):
+    """The database cannot be migrated."""
+
+
+class ServerTooOldError(SettingsError):
+    """The PostgreSQL server is too old."""
+
+
+class DataRevisionError(MigrationError):
+    """A data revision asks for something that cannot be done."""
+
+
+# Subscriptions and their models
+
+
+class SubscriptionNotFoundError(NotFoundError):
+    """There is no such subscription."""
+
+
+class ProductNotFoundError(NotFoundError):
+    """There is no such product."""
+
+
+class BlockNotFoundError(NotFoundError):
+    """There is no such block."""
+
+
+class ProductNotRegisteredError(OrchestratorError):
+    """No model is registered for this product."""
+
+
+class WrongProductError(InvalidInputError):
+    """The subscription belongs to a product of another model."""
+
+
+class LifecycleError(ConflictError):
+    """The model does not suit the status of the subscription."""
+
+
+class UnsafeTransitionError(ConflictError):
+    """The status cannot change while other subscriptions use this one."""
+
+
+class ValuesDoNotFitError(InvalidInputError):
+    """The values of a subscription do not fit its model."""
+
+
+class StaleSubscriptionError(ConflictError):
+    """The subscription was changed by somebody else after it was loaded."""
+
+
+class SubscriptionHeldError(ConflictError):
+    """The subscription is out of sync: another process holds it."""
+
+
+class BlockCycleError(InvalidInputError):
+    """A block refers to itself through other blocks."""
+
+
+class BlockOwnershipError(InvalidInputError):
+    """A block stands in a place where a block of this owner cannot stand."""
+
+
+class BlockInUseError(ConflictError):
+    """A block cannot be removed: another subscription uses it."""
+
+
+class MissingSubscriptionError(InvalidInputError):
+    """The state names no subscription: it has neither `subscription_id` nor `subscription`."""
+
+
+# Lists, catalog and subscriptions
+
+
+class InvalidListQueryError(InvalidInputError):
+    """The filter, sort, range or cursor of this list cannot be used."""
+
+
+class ProductInUseError(InvalidInputError):
+    """A product with subscriptions that are not terminated cannot be at the end of its life."""
+
+
+class UnfinishedProcessesError(ConflictError):
+    """The subscription has processes that are not finished."""
