@@ -1,3 +1,12 @@
+<%!
+from json import dumps
+
+
+def quoted(value):
+    if isinstance(value, str):
+        return dumps(value)
+    return f"({', '.join(map(dumps, value))},)" if value else "None"
+%>\
 """${message}."""
 
 from __future__ import annotations
@@ -7,11 +16,11 @@ from alembic import op
 ${line}
 % endfor
 
-revision = ${up_revision | quoted}
-down_revision = ${down_revision | quoted}
-branch_labels = ${branch_labels | quoted}
-depends_on = ${depends_on | quoted}
-
+revision = ${up_revision | n,quoted}
+down_revision = ${down_revision | n,quoted}
+branch_labels = ${branch_labels | n,quoted}
+depends_on = ${depends_on | n,quoted}
+${constants}
 
 def upgrade() -> None:
     ${upgrades}
