@@ -28,10 +28,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore")
 
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 14 or newer; not set: one is embedded by `up`."
-    )
-    broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: one is embedded by `up`.")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL 14 or newer; not set: `up` embeds one.")
+    broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: `up` embeds one.")
     catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
     data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
     secret_key: SecretStr | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
@@ -96,8 +94,7 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"ORCHESTRATOR_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
+        found = [
+            (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()
         ]
-        raise SettingsError("; ".join(lines)) from None
+        raise SettingsError("; ".join(f"ORCHESTRATOR_{name.upper()}: {message}" for name, message in found)) from None

@@ -1,0 +1,170 @@
+"""Steps 3 to 5 of the protocol for one claim: inject, run, record, and what to do when something of it breaks."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import assert_never
+
+import psycopg
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from orchestrator.domain.builtin_steps import run_builtin
+from orchestrator.domain.loading import StateModelLoader
+from orchestrator.domain.saving import save_models
+from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.failures import Verdict, judge
+from orchestrator.engine.lost_connection import record_after_loss
+from orchestrator.engine.record import LostClaimError, Place, write_record
+from orchestrator.language.actions import (
+    Abort,
+    Call,
+    Finish,
+    Form,
+    Resync,
+    SetStatus,
+    Start,
+    StoreProcessSubscription,
+    Unsync,
+)
+from orchestrator.language.calling import Prepared, prepare
+from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Outcome, RetryLater, Skipped
+from orchestrator.language.step_list import Step
+from orchestrator.language.transitions import Transition
+from orchestrator.storage.session import Origin, current_session
+from orchestrator.storage.step_statements import COUNT_RETRIES
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 3
+
+
+class Attempt:
+    """One claim on its way to a record."""
+
+    def __init__(self, connection: WorkerConnection, place: Place, max_delta_bytes: int) -> None:
+        self._connection = connection
+        self._place = place
+        self._max_delta_bytes = max_delta_bytes
+        claim = place.claim
+        self._origin = Origin(claim.created_by, claim.process_id, claim.seq, place.key)
+        # An outcome that was reached without db.session: it can be recorded again without running the step again.
+        self._in_hand: Outcome | None = None
+        self._transition: Transition | None = None
+
+    def run(self, step: Step) -> Transition | None:
+        """Run the step and record what it ended in; None when nothing was recorded (the sweep will see to it)."""
+        error: BaseException = LostClaimError()
+        for _ in range(_TRIES):
+            try:
+                self._run_and_record(step)
+            except LostClaimError:
+                return self._dropped()
+            except BaseException as raised:
+                if isinstance(raised, KeyboardInterrupt):
+                    raise
+                if self._connection.lost:
+                    return self._after_loss()
+                error = raised
+                if not _is_collision(raised):
+                    break
+            else:
+                return self._transition
+        return self.fail(error, step)
+
+    def fail(self, error: BaseException, step: Step | None) -> Transition | None:
+        """Record that the step failed, or that it will be tried again; its effects are rolled back already."""
+        verdict = judge(error, is_task=self._place.claim.is_task)
+        log.info("step failed", step=self._place.key, process_id=str(self._place.claim.process_id), error=str(error))
+        try:
+            outcome = self._failure_outcome(verdict, error, step)
+            self._in_hand = outcome
+            with self._connection.transaction():
+                self._record(outcome)
+        except LostClaimError:
+            return self._dropped()
+        except psycopg.Error:
+            if not self._connection.lost:
+                raise
+            return self._after_loss()
+        return self._transition
+
+    def _run_and_record(self, step: Step) -> None:
+        prepared = None if self._in_hand is not None else self._prepare(step)
+        with self._connection.transaction(), current_session(self._connection.session, self._origin):
+            outcome = self._in_hand if prepared is None else self._outcome(step, prepared)
+            assert outcome is not None
+            session = self._connection.opened_session
+            if session is None:
+                self._in_hand = outcome
+            else:
+                session.flush()
+            self._record(outcome)
+
+    def _prepare(self, step: Step) -> Prepared | Skipped:
+        claim = self._place.claim
+        extras = {
+            "process_id": claim.process_id,
+            "idempotency_key": f"{claim.process_id}:{self._place.key}:{claim.generation}",
+        }
+        # Models are loaded in a transaction that ends before the function is called: no idle transaction during a
+        # slow call to the outside.
+        with self._connection.transaction(), current_session(self._connection.session, self._origin):
+            return prepare(step, claim.state, StateModelLoader(), extras)
+
+    def _outcome(self, step: Step, prepared: Prepared | Skipped) -> Outcome:
+        if isinstance(prepared, Skipped):
+            return prepared
+        match step.action:
+            case Call():
+                return prepared.call()
+            case Form():
+                return NeedsInput()
+            case Start() | Finish():
+                return Done({})
+            case Abort():
+                return Aborted()
+            case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
+                return Done(run_builtin(step.action, self._place.claim.state))
+            case _:
+                assert_never(step.action)
+
+    def _record(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            outcome = replace(outcome, delta=save_models(outcome.delta))
+        self._transition = write_record(self._connection, self._place, outcome, self._max_delta_bytes)
+
+    def _failure_outcome(self, verdict: Verdict, error: BaseException, step: Step | None) -> Outcome:
+        retry = None if step is None else step.retry
+        if retry is None:
+            return Failed(verdict.error, verdict.status)
+        claim = self._place.claim
+        place = {"seq": claim.seq, "position": claim.position, "generation": claim.generation}
+        row = self._connection.row(COUNT_RETRIES, place)
+        tries = 1 + (row[0] if row is not None else 0)
+        if not retry.again(error, tries):
+            return Failed(verdict.error, verdict.status)
+        return RetryLater(verdict.error, retry.pause(tries, random.random()))
+
+    def _after_loss(self) -> Transition | None:
+        self._transition = None
+        outcome = self._in_hand
+        recorded = record_after_loss(
+            self._connection, self._place.claim, None if outcome is None else lambda: self._record_again(outcome)
+        )
+        return self._transition if recorded else self._dropped()
+
+    def _record_again(self, outcome: Outcome) -> None:
+        with current_session(self._connection.session, self._origin):
+            self._record(outcome)
+
+    def _dropped(self) -> None:
+        claim = self._place.claim
+        log.warning("result dropped: the claim or the connection was lost", process_id=str(claim.process_id))
+
+
+def _is_collision(error: BaseException) -> bool:
+    """Whether PostgreSQL asks to do it again: a serialization failure or a deadlock."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)

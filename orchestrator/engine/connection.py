@@ -1,0 +1,209 @@
+"""A worker's one connection: statements of the protocol through psycopg, `db.session` on the very same connection."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import uuid4
+
+import orjson
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.types.json import set_json_loads
+from sqlalchemy import Connection as SqlAlchemyConnection
+from sqlalchemy import Engine, StaticPool, create_engine, event, text
+from sqlalchemy.orm import Session, SessionTransaction
+
+from orchestrator.errors import OrchestratorError, SettingsError
+from orchestrator.storage.database import dump_json, libpq_url
+from orchestrator.storage.step_statements import TRY_LOCK, UNLOCK
+
+_USABLE = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+class CommitInStepError(OrchestratorError):
+    """A step called commit: its database effects are committed with its record, so it must not."""
+
+
+class OutsideCommitError(OrchestratorError):
+    """A step ended its transaction itself (a raw COMMIT or ROLLBACK): its effects are no longer one with its record."""
+
+
+class StepSession(Session):
+    """The session that a step sees. Only the engine ends it: `commit` is refused and `close` does nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self.used = False
+        self.may_commit = False
+        self.began_at: datetime | None = None
+        event.listen(self, "after_begin", self._note_begin)
+        event.listen(self, "before_commit", self._refuse_commit)
+
+    def close(self) -> None:
+        """Do nothing: the session lives as long as the step."""
+
+    def _note_begin(self, _: Session, transaction: SessionTransaction, connection: SqlAlchemyConnection) -> None:
+        if not transaction.nested:
+            self.began_at = connection.execute(text("SELECT transaction_timestamp()")).scalar_one()
+
+    def _refuse_commit(self, _: Session) -> None:
+        if not self.may_commit:
+            raise CommitInStepError
+
+    def end(self) -> None:
+        """Roll back what was not recorded and forget all objects."""
+        super().close()
+
+
+class WorkerConnection:
+    """One session of PostgreSQL for one worker child. Advisory locks live and die with it.
+
+    It connects when it is first needed and again after `discard`. Statements of the protocol are prepared at their
+    first use. Time-outs of idle transactions and statements are off here: a step may take as long as it takes.
+    """
+
+    def __init__(self, url: str, worker: str) -> None:
+        self.worker = worker
+        self.name = ""
+        self._url = libpq_url(url)
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._engine: Engine | None = None
+        self._session: StepSession | None = None
+
+    def open(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The connection, made if there is none that works.
+
+        Raises:
+            psycopg.OperationalError: the server does not answer.
+        """
+        connection = self._connection
+        if connection is not None and not connection.closed and connection.info.transaction_status in _USABLE:
+            return connection
+        self.discard()
+        self.name = f"orchestrator worker {uuid4().hex}"
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            prepare_threshold=1,
+            application_name=self.name,
+            connect_timeout=5,
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=10_000,
+            options="-c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c statement_timeout=0"
+            " -c client_connection_check_interval=500ms",
+        )
+        set_json_loads(orjson.loads, connection)
+        self._connection = connection
+        return connection
+
+    def row(self, statement: LiteralString, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """Run one statement of the protocol; its first row, or None when it returns none."""
+        cursor = self.open().execute(statement, values)
+        return cursor.fetchone() if cursor.description else None
+
+    def affected(self, statement: LiteralString, values: Mapping[str, Any]) -> int:
+        """Run one statement of the protocol; how many rows it touched."""
+        return self.open().execute(statement, values).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is one transaction, shared with the session. Commit inside with `commit`; else roll back."""
+        connection = self.open()
+        connection.autocommit = False
+        try:
+            yield
+        finally:
+            self._end_transaction(connection)
+
+    def _end_transaction(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        session, self._session = self._session, None
+        try:
+            if session is not None:
+                session.end()
+            if not connection.closed:
+                connection.rollback()
+                connection.autocommit = True
+        except psycopg.Error:
+            self.discard()
+        except Exception:
+            self.discard()
+            raise
+
+    def commit(self) -> None:
+        """Commit the transaction of the session and the protocol, which are one."""
+        if self._session is not None and self._session.in_transaction():
+            self._session.may_commit = True
+            self._session.commit()
+        else:
+            self.open().commit()
+
+    def session(self) -> StepSession:
+        """The session of this transaction, made when it is first asked for."""
+        if self._session is None:
+            self._session = StepSession(self._sqlalchemy_engine())
+        self._session.used = True
+        return self._session
+
+    @property
+    def opened_session(self) -> StepSession | None:
+        """The session, if anybody asked for it in this transaction."""
+        return self._session
+
+    def _sqlalchemy_engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = create_engine(
+                "postgresql+psycopg://",
+                creator=self.open,
+                poolclass=StaticPool,
+                pool_reset_on_return=None,
+                json_serializer=dump_json,
+                json_deserializer=orjson.loads,
+            )
+        return self._engine
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection that was open has ended or cannot be used any more."""
+        connection = self._connection
+        return connection is None or connection.closed or connection.info.transaction_status not in _USABLE
+
+    def discard(self) -> None:
+        """Close the connection, whatever state it is in; the next `open` makes a new one."""
+        if self._session is not None:
+            self._session.expunge_all()
+            self._session = None
+        connection, self._connection = self._connection, None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose(close=False)
+        if connection is not None:
+            connection.close()
+
+
+def check_session_locks(url: str) -> None:
+    """Make sure that a connection is a session: a pooler in transaction mode would hand our locks to others.
+
+    Two connections are needed for that; with one the check would pass through such a pooler.
+
+    Raises:
+        SettingsError: locks do not belong to connections here.
+        psycopg.OperationalError: the server does not answer.
+    """
+    with (
+        psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=5) as first,
+        psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=5) as second,
+    ):
+        key = {"key": secrets.randbits(40)}
+        taken = [connection.execute(TRY_LOCK, key).fetchone() for connection in (first, second)]
+        held = first.execute(UNLOCK, key).fetchone()
+    if taken != [(True,), (False,)] or held != (True,):
+        raise SettingsError(
+            "advisory locks do not belong to connections here: ORCHESTRATOR_DATABASE_URL goes through a pooler in "
+            "transaction mode; workers need a direct connection, or a pooler in session mode"
+        )

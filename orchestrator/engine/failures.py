@@ -1,0 +1,101 @@
+"""What an exception in a step means: the error that is recorded and the status that the process gets."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.language.outcomes import StepError
+from orchestrator.language.vocabulary import ProcessStatus
+
+_LONGEST_MESSAGE = 10_000
+_LONGEST_TRACEBACK = 50_000
+_UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
+_TIMEOUT_NAMES = frozenset({"requests.exceptions.ConnectionError", "requests.exceptions.Timeout"})
+
+
+class InconsistentDataError(OrchestratorError):
+    """Two systems disagree about the same thing."""
+
+
+class ProcessFailureError(OrchestratorError):
+    """A step failed for a reason that its author knows; `details` is shown with it."""
+
+    def __init__(self, message: str | None = None, details: Any = None) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a step's exception comes to."""
+
+    error: StepError
+    status: ProcessStatus
+
+
+def judge(error: BaseException, *, is_task: bool) -> Verdict:
+    """Turn the exception that ended a step into what is recorded.
+
+    In a task an `AssertionError` or `InconsistentDataError` (or a subclass) gives inconsistent_data. Connection errors
+    and time-outs of httpx and requests, and answers 502, 503 and 504, give api_unavailable. All else gives failed.
+    """
+    return Verdict(_describe(error), _status(error, is_task))
+
+
+def _status(error: BaseException, is_task: bool) -> ProcessStatus:
+    if is_task and isinstance(error, AssertionError | InconsistentDataError):
+        return ProcessStatus.INCONSISTENT_DATA
+    if _is_unavailable(error):
+        return ProcessStatus.API_UNAVAILABLE
+    return ProcessStatus.FAILED
+
+
+def _is_unavailable(error: BaseException) -> bool:
+    if isinstance(error, httpx.TransportError):
+        return True
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    response = getattr(error, "response", None)
+    if getattr(response, "status_code", None) in _UNAVAILABLE_STATUSES:
+        return True
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _TIMEOUT_NAMES for kind in type(error).__mro__)
+
+
+def _describe(error: BaseException) -> StepError:
+    if isinstance(error, SystemExit):
+        message = f"the step called sys.exit({error.code!r}); a step ends by returning or raising"
+    else:
+        message = _message(error)
+    lines = traceback.format_exception(type(error), error, _own_frames(error))
+    return StepError(
+        class_name=type(error).__name__,
+        message=storable_text(message, _LONGEST_MESSAGE),
+        traceback=storable_text("".join(lines), _LONGEST_TRACEBACK),
+        details=getattr(error, "details", None),
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__doc__ or type(error).__name__
+    except Exception as broken:  # noqa: BLE001 - an author's __str__ may raise anything
+        return f"{type(error).__name__} (its text cannot be shown: {type(broken).__name__})"
+
+
+def _own_frames(error: BaseException) -> Any:
+    """The traceback without the engine's own frames at its top, unless nothing else is left."""
+    frames = error.__traceback__
+    while frames is not None and "orchestrator/engine/" in frames.tb_frame.f_code.co_filename.replace("\\", "/"):
+        frames = frames.tb_next
+    return frames or error.__traceback__
+
+
+def storable_text(text: str, longest: int) -> str:
+    """The text as PostgreSQL can hold it: no NUL, no lone surrogates, at most `longest` characters."""
+    clean = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

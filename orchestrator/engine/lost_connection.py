@@ -1,0 +1,71 @@
+"""The connection went away while a result was in hand: record it over a new one, if that cannot do harm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg
+import structlog
+
+from orchestrator.engine.claims import Claim
+from orchestrator.engine.connection import WorkerConnection
+from orchestrator.storage.step_statements import END_BACKEND, FIND_RECORD, LOCK_PROCESS, TRY_LOCK, step_lock_key
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE_SECONDS = 60.0
+_LOCK_TRIES = 50
+
+
+def record_after_loss(connection: WorkerConnection, claim: Claim, record: Callable[[], None] | None) -> bool:
+    """Find out whether the record was written before the connection was lost; if not, write it, if that is allowed.
+
+    The old server process is ended first, so that it can neither commit later nor keep the lock.
+
+    Args:
+        connection: a lost connection; it is opened anew, with growing pauses, for up to a minute.
+        claim: the claim that the result belongs to.
+        record: writes and commits the record in an open transaction; None when the step used `db.session`, whose
+            effects went with the connection: then the step must run again.
+
+    Returns:
+        Whether the step is recorded now. If not, its process still carries the token of a claim that nobody holds, and
+        the recovery sweep rings for it.
+    """
+    lost_name = connection.name
+    if not _reconnect(connection):
+        return False
+    connection.row(END_BACKEND, {"name": lost_name})
+    for _ in range(_LOCK_TRIES):
+        row = connection.row(TRY_LOCK, {"key": step_lock_key(claim.seq)})
+        if row is not None and row[0]:
+            break
+        time.sleep(0.1)
+    else:
+        return False
+    with connection.transaction():
+        ours = connection.row(LOCK_PROCESS, {"seq": claim.seq, "claim": claim.token})
+        if connection.row(FIND_RECORD, {"claim": claim.token}) is not None:
+            return True
+        if ours is None or not ours[0] or record is None:
+            log.warning("result dropped after a lost connection", process_id=str(claim.process_id))
+            return False
+        record()
+        return True
+
+
+def _reconnect(connection: WorkerConnection) -> bool:
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            connection.open()
+        except psycopg.OperationalError as error:
+            if time.monotonic() + pause > give_up:
+                log.error("the database did not come back", error=str(error))
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+        else:
+            return True

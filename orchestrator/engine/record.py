@@ -1,0 +1,143 @@
+"""Step 5 of the protocol: one transaction that writes what a step ended in, its effects with it, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+import orjson
+
+from orchestrator.engine.claims import Claim
+from orchestrator.engine.connection import OutsideCommitError, WorkerConnection
+from orchestrator.engine.versions import PinnedVersion
+from orchestrator.errors import OrchestratorError
+from orchestrator.language.json_values import to_json
+from orchestrator.language.outcomes import (
+    Aborted,
+    AwaitsCallback,
+    Done,
+    Failed,
+    NeedsInput,
+    Outcome,
+    RetryLater,
+    Skipped,
+    StepError,
+    WaitUntil,
+)
+from orchestrator.language.transitions import ProcessValue, Transition, after_outcome
+from orchestrator.language.vocabulary import ProcessStatus
+from orchestrator.storage.step_statements import RECORD, UNLOCK, step_lock_key
+
+
+class LostClaimError(OrchestratorError):
+    """The claim is not ours any more (aborted, or taken over): the result is dropped and its effects rolled back."""
+
+
+class ResultTooLargeError(OrchestratorError):
+    """A step returned more than can be stored."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which step of which process was claimed, and by which Celery task it runs."""
+
+    claim: Claim
+    version: PinnedVersion
+    assignee: str
+    task_id: str | None
+
+    @property
+    def key(self) -> str:
+        """The key of the step."""
+        return self.version.steps[self.claim.position].key
+
+    @property
+    def name(self) -> str:
+        """The shown name of the step."""
+        return self.version.steps[self.claim.position].name
+
+    def next_key(self, position: int) -> str | None:
+        """The key of the step at this position, None behind the last."""
+        return self.version.steps[position].key if position < len(self.version.steps) else None
+
+
+def write_record(connection: WorkerConnection, place: Place, outcome: Outcome, max_delta_bytes: int) -> Transition:
+    """Write the step row, move the process, let go of the lock and commit; the caller has a transaction open.
+
+    Raises:
+        LostClaimError: the claim is not ours any more; the caller rolls back.
+        OutsideCommitError: the step ended its transaction itself.
+        UnstorableValueError, ResultTooLargeError: the result cannot be stored.
+        psycopg.Error: the database refused, or went away.
+    """
+    claim = place.claim
+    transition = after_outcome(
+        ProcessValue(ProcessStatus.RUNNING, claim.position, len(place.version.steps)), outcome, datetime.now(UTC)
+    )
+    delta, removed = _changes(outcome, max_delta_bytes)
+    process = transition.process
+    reason = process.failed_reason
+    values: dict[str, Any] = {
+        "seq": claim.seq,
+        "claim": claim.token,
+        "status": process.status,
+        "waiting_for": process.waiting_for,
+        "due_at": process.due_at,
+        "position": claim.position,
+        "next_position": process.position,
+        "next_key": place.next_key(process.position),
+        "generation": claim.generation,
+        "key": place.key,
+        "name": place.name,
+        "assignee": place.assignee if process.status is ProcessStatus.SUSPENDED else "SYSTEM",
+        "removed": list(removed),
+        "delta": delta,
+        "failed_reason": None if reason is None else f"Step {place.name!r} ({place.key}): {reason}",
+        "traceback": process.traceback,
+        "step_status": transition.step_status,
+        "attempt": claim.attempt,
+        "error": _error(outcome),
+        "created_by": claim.created_by,
+        "task_id": place.task_id,
+    }
+    row = connection.row(RECORD, values)
+    if row is None:
+        raise LostClaimError
+    session = connection.opened_session
+    if session is not None and session.began_at is not None and session.began_at != row[0]:
+        raise OutsideCommitError
+    connection.row(UNLOCK, {"key": step_lock_key(claim.seq)})
+    connection.commit()
+    return transition
+
+
+def _changes(outcome: Outcome, max_delta_bytes: int) -> tuple[str, tuple[str, ...]]:
+    if not isinstance(outcome, Done):
+        return "{}", ()
+    text = orjson.dumps({to_json(key, "a key"): to_json(value, str(key)) for key, value in outcome.delta.items()})
+    if len(text) > max_delta_bytes:
+        largest = max(outcome.delta, key=lambda key: len(orjson.dumps(to_json(outcome.delta[key], key))))
+        raise ResultTooLargeError(
+            f"the result has {len(text)} bytes of JSON, the limit is {max_delta_bytes} (most of it in {largest!r})"
+        )
+    return text.decode(), outcome.removed
+
+
+def _error(outcome: Outcome) -> str | None:
+    match outcome:
+        case Failed(error=error) | RetryLater(error=error):
+            return orjson.dumps(_storable_error(error)).decode()
+        case Done() | Skipped() | NeedsInput() | AwaitsCallback() | WaitUntil() | Aborted():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _storable_error(error: StepError) -> dict[str, Any]:
+    described = error.as_json()
+    try:
+        described["details"] = to_json(described.get("details"), "details")
+    except OrchestratorError as refused:
+        described["details"] = str(refused)
+    return described

@@ -1,0 +1,139 @@
+"""What a worker does with a bell: claim, resolve, run and record. One bell runs at most one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from orchestrator.engine.attempt import Attempt
+from orchestrator.engine.bell import Ring
+from orchestrator.engine.claims import Claim, claim_step, give_back
+from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.record import Place
+from orchestrator.engine.versions import PinnedVersion, VersionCache
+from orchestrator.errors import OrchestratorError
+from orchestrator.language.catalog import Catalog
+from orchestrator.language.step_list import Step
+from orchestrator.language.transitions import FAILED, RUNNABLE, Transition
+from orchestrator.language.vocabulary import ProcessStatus
+
+log = structlog.get_logger(__name__)
+
+_CODE_RECHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The settings that the engine knows: bytes of JSON a step may return, lost claims, seconds to wait for code."""
+
+    max_delta_bytes: int
+    max_lost_attempts: int
+    code_wait: float
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a bell led to. `failure` is the reason when the step failed, `ring` the next bell when there is one."""
+
+    process_id: UUID
+    workflow: str
+    step_key: str
+    status: ProcessStatus
+    failure: str | None
+    ring: Ring | None
+
+
+class LostAttemptsError(OrchestratorError):
+    """The workers that ran this step died again and again."""
+
+
+class MissingCodeError(OrchestratorError):
+    """No worker has the code of this step."""
+
+
+class StepRunner:
+    """Runs steps, one for each bell, on one connection. Not for use by several threads."""
+
+    def __init__(self, connection: WorkerConnection, catalog: Catalog, limits: Limits) -> None:
+        self._connection = connection
+        self._catalog = catalog
+        self._limits = limits
+        self._versions = VersionCache()
+
+    def run(self, seq: int, task_id: str | None = None) -> StepReport | None:
+        """Run the next step of this process, if there is one to run and nobody runs it.
+
+        Args:
+            seq: the process.
+            task_id: the Celery task that runs it; kept with the step row.
+
+        Returns:
+            What happened, or None when there was nothing to do: a stale bell, a pause, a step that somebody else runs,
+            or a result that was dropped because the claim was lost.
+        """
+        claim = claim_step(self._connection, seq)
+        if claim is None:
+            return None
+        version = self._versions.get(self._connection, claim.version_id)
+        step = self._deployed_step(version, claim)
+        if step is None and self._may_wait_for_code(claim):
+            give_back(self._connection, claim, min(_CODE_RECHECK_SECONDS, self._limits.code_wait))
+            return None
+        place = Place(claim, version, "SYSTEM" if step is None else str(step.assignee), task_id)
+        attempt = Attempt(self._connection, place, self._limits.max_delta_bytes)
+        if step is None:
+            transition = attempt.fail(MissingCodeError(self._missing_code(place)), None)
+        elif claim.attempt > self._limits.max_lost_attempts:
+            transition = attempt.fail(LostAttemptsError(self._lost_attempts(place)), None)
+        else:
+            transition = attempt.run(step)
+        return None if transition is None else _report(place, transition)
+
+    def _deployed_step(self, version: PinnedVersion, claim: Claim) -> Step | None:
+        workflow = self._catalog.workflows.get(version.workflow_name)
+        if workflow is None:
+            return None
+        return workflow.step(version.steps[claim.position].key)
+
+    def _may_wait_for_code(self, claim: Claim) -> bool:
+        since = claim.waiting_since or claim.claimed_at
+        return claim.claimed_at - since < timedelta(seconds=self._limits.code_wait)
+
+    def _missing_code(self, place: Place) -> str:
+        version = place.version
+        what = (
+            f"has no step {place.key!r}"
+            if version.workflow_name in self._catalog.workflows
+            else "is not in the catalog of the workers"
+        )
+        return (
+            f"workflow {version.workflow_name!r} (version {version.hash[:12]}) {what}, and no worker had it within "
+            f"{self._limits.code_wait:g} seconds; deploy the code and resume the process"
+        )
+
+    def _lost_attempts(self, place: Place) -> str:
+        count = self._limits.max_lost_attempts
+        return (
+            f"the worker died in this step {count} times without a result; the step probably ends its process "
+            "(memory, a crash in a library, os._exit)"
+        )
+
+
+def _report(place: Place, transition: Transition) -> StepReport:
+    claim, process = place.claim, transition.process
+    ring = None
+    if process.status in RUNNABLE:
+        key = place.next_key(process.position) or ""
+        ring = Ring(claim.seq, claim.process_id, place.version.workflow_name, key, claim.target, claim.is_task)
+    failed = process.status in FAILED or process.waiting_for == "retry"
+    return StepReport(
+        process_id=claim.process_id,
+        workflow=place.version.workflow_name,
+        step_key=place.key,
+        status=process.status,
+        failure=process.failed_reason if failed else None,
+        ring=ring,
+    )

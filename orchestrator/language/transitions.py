@@ -1,0 +1,152 @@
+"""The state machine of a process: pure functions from what it is and what happened to what it is next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from orchestrator.errors import ConflictError
+from orchestrator.language.outcomes import (
+    Aborted,
+    AwaitsCallback,
+    Done,
+    Failed,
+    NeedsInput,
+    Outcome,
+    RetryLater,
+    Skipped,
+    WaitUntil,
+)
+from orchestrator.language.vocabulary import ProcessStatus, StepStatus
+
+RUNNABLE: Final = frozenset({ProcessStatus.CREATED, ProcessStatus.RUNNING, ProcessStatus.RESUMED})
+FAILED: Final = frozenset({ProcessStatus.FAILED, ProcessStatus.INCONSISTENT_DATA, ProcessStatus.API_UNAVAILABLE})
+ENDED: Final = frozenset({ProcessStatus.COMPLETED, ProcessStatus.ABORTED})
+RETRYABLE: Final = FAILED | {ProcessStatus.WAITING}
+
+
+class ImpossibleTransitionError(ConflictError):
+    """The process is in a state in which this cannot happen."""
+
+
+@dataclass(frozen=True)
+class ProcessValue:
+    """What the state machine knows of a process. `position` is the index of the next step, `steps` how many there are."""
+
+    status: ProcessStatus
+    position: int
+    steps: int
+    waiting_for: str | None = None
+    due_at: datetime | None = None
+    failed_reason: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The next value of the process, and the status of the step row that tells of it."""
+
+    process: ProcessValue
+    step_status: StepStatus
+
+
+def after_claim(process: ProcessValue) -> ProcessValue:
+    """Somebody took the next step.
+
+    Raises:
+        ImpossibleTransitionError: the process is not runnable.
+    """
+    if process.status not in RUNNABLE or process.position >= process.steps:
+        raise ImpossibleTransitionError(f"a {process.status} process has no step to run")
+    return _fresh(process, ProcessStatus.RUNNING)
+
+
+def after_outcome(process: ProcessValue, outcome: Outcome, now: datetime) -> Transition:
+    """The step that was claimed ended in this outcome at this moment.
+
+    Raises:
+        ImpossibleTransitionError: no step of the process was running.
+    """
+    if process.status is not ProcessStatus.RUNNING:
+        raise ImpossibleTransitionError(f"a {process.status} process runs no step")
+    match outcome:
+        case Done():
+            return _advance(process, StepStatus.SUCCESS)
+        case Skipped():
+            return _advance(process, StepStatus.SKIPPED)
+        case NeedsInput():
+            return Transition(_fresh(process, ProcessStatus.SUSPENDED), StepStatus.SUSPEND)
+        case AwaitsCallback():
+            return Transition(_fresh(process, ProcessStatus.AWAITING_CALLBACK), StepStatus.AWAITING_CALLBACK)
+        case RetryLater(error=error, wait=wait):
+            waiting = replace(
+                _fresh(process, ProcessStatus.WAITING), waiting_for="retry", due_at=now + timedelta(seconds=wait)
+            )
+            return Transition(
+                replace(waiting, failed_reason=error.message, traceback=error.traceback), StepStatus.WAITING
+            )
+        case WaitUntil(moment=moment):
+            moved = _advance(process, StepStatus.WAITING)
+            if moved.process.status is ProcessStatus.COMPLETED:
+                return moved
+            waiting = replace(moved.process, status=ProcessStatus.WAITING, waiting_for="time", due_at=moment)
+            return replace(moved, process=waiting)
+        case Failed(error=error, status=status):
+            failed = _fresh(process, ProcessStatus(status))
+            return Transition(
+                replace(failed, failed_reason=error.message, traceback=error.traceback), StepStatus.FAILED
+            )
+        case Aborted():
+            return Transition(_fresh(process, ProcessStatus.ABORTED), StepStatus.ABORT)
+        case _:
+            assert_never(outcome)
+
+
+def after_resume(process: ProcessValue) -> ProcessValue:
+    """An operator, or a timer, lets the step that failed or waits run again.
+
+    Raises:
+        ImpossibleTransitionError: nothing failed and nothing waits.
+    """
+    if process.status not in RETRYABLE:
+        raise ImpossibleTransitionError(f"a process that is {process.status} cannot be resumed")
+    return _fresh(process, ProcessStatus.RESUMED)
+
+
+def after_input(process: ProcessValue) -> Transition:
+    """A person answered the form of the input step that the process stands at.
+
+    Raises:
+        ImpossibleTransitionError: the process waits for no input.
+    """
+    if process.status is not ProcessStatus.SUSPENDED:
+        raise ImpossibleTransitionError(f"a process that is {process.status} waits for no input")
+    moved = _advance(replace(process, status=ProcessStatus.RUNNING), StepStatus.SUCCESS)
+    if moved.process.status is ProcessStatus.COMPLETED:
+        return moved
+    return replace(moved, process=_fresh(moved.process, ProcessStatus.RESUMED))
+
+
+def after_abort(process: ProcessValue) -> Transition:
+    """An operator ends the process. A step that runs at this moment loses its claim, and its effects with it.
+
+    Raises:
+        ImpossibleTransitionError: the process has ended already.
+    """
+    if process.status in ENDED:
+        raise ImpossibleTransitionError(f"a process that is {process.status} cannot be aborted")
+    return Transition(_fresh(process, ProcessStatus.ABORTED), StepStatus.ABORT)
+
+
+def _advance(process: ProcessValue, step_status: StepStatus) -> Transition:
+    position = process.position + 1
+    if position < process.steps:
+        return Transition(replace(_fresh(process, ProcessStatus.RUNNING), position=position), step_status)
+    ended = replace(_fresh(process, ProcessStatus.COMPLETED), position=position)
+    return Transition(ended, StepStatus.COMPLETE if step_status is StepStatus.SUCCESS else step_status)
+
+
+def _fresh(process: ProcessValue, status: ProcessStatus) -> ProcessValue:
+    """The process in a new status, with what the old one explained about itself gone."""
+    return ProcessValue(status=status, position=process.position, steps=process.steps)

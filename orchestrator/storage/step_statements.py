@@ -1,0 +1,103 @@
+"""The statements of the step protocol, each with its purpose. They run through psycopg on the worker's own connection.
+
+A worker needs six of them for a step that touches no table of its own: CLEAR_LOCKS, CLAIM, BEGIN, RECORD, UNLOCK and
+COMMIT. CLAIM is committed asynchronously (it only marks); RECORD is the one durable commit.
+"""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+# The namespace stands in the high bits of the one bigint that an advisory lock is, the seq of the process in the low 48.
+STEP_LOCKS: Final = 0x5354
+CLOCK_LOCK: Final = 0x434C << 48
+MIGRATION_LOCK: Final = 0x4D49 << 48
+
+
+def step_lock_key(seq: int) -> int:
+    """The key of the advisory lock that a process is claimed by."""
+    return (STEP_LOCKS << 48) | seq
+
+
+# Locks that an earlier bell of this session left behind (it cannot happen in a healthy worker; it must not matter).
+CLEAR_LOCKS: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
+
+# Take the right to run the next step. No row: nothing to run. got false: somebody else runs it. got true and no
+# position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
+# pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
+CLAIM: Final[LiteralString] = """
+WITH r AS MATERIALIZED (
+    SELECT seq FROM processes
+    WHERE seq = %(seq)s AND NOT paused AND status IN ('created', 'running', 'resumed')
+), l AS MATERIALIZED (
+    SELECT seq, pg_try_advisory_lock(%(key)s) AS got, set_config('synchronous_commit', 'off', true) AS sc FROM r
+), o AS MATERIALIZED (
+    SELECT seq FROM l WHERE CASE WHEN got AND sc = 'off' THEN engine_open() END
+), u AS (
+    UPDATE processes p
+    SET claim = %(claim)s, attempt = attempt + 1, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
+        status = 'running'
+    FROM o WHERE p.seq = o.seq AND p.status IN ('created', 'running', 'resumed')
+    RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
+              p.is_task, p.created_by, p.waiting_since
+)
+SELECT l.got, u.process_id, u.position, u.generation, u.version_id, u.state, u.attempt, u.claimed_at, u.target,
+       u.is_task, u.created_by, u.waiting_since
+FROM l LEFT JOIN u USING (seq)
+"""
+
+UNLOCK: Final[LiteralString] = "SELECT pg_advisory_unlock(%(key)s)"
+
+# Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
+# taken over), and everything of this transaction is rolled back.
+RECORD: Final[LiteralString] = """
+WITH p AS (
+    UPDATE processes
+    SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
+        position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
+        state = (state - %(removed)s::text[]) || %(delta)s::jsonb,
+        claim = NULL, attempt = 0, deadline = NULL, rung_at = clock_timestamp(),
+        last_modified_at = clock_timestamp(), change_seq = change_seq + 1, failed_reason = %(failed_reason)s,
+        traceback = %(traceback)s
+    WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
+    RETURNING seq, paused, claimed_at, claimed_by
+)
+INSERT INTO process_steps (process_seq, position, generation, key, name, status, delta, removed, attempt, error,
+                           created_by, started_at, completed_at, worker, claim, task_id)
+SELECT p.seq, %(position)s, %(generation)s, %(key)s, %(name)s, %(step_status)s, %(delta)s::jsonb, %(removed)s::text[],
+       %(attempt)s, %(error)s::jsonb, %(created_by)s, p.claimed_at, clock_timestamp(), p.claimed_by, %(claim)s,
+       %(task_id)s
+FROM p
+RETURNING transaction_timestamp()
+"""
+
+# Was this claim recorded? Asked after a COMMIT that nobody answered, in a statement after the one that took the row.
+LOCK_PROCESS: Final[LiteralString] = """
+SELECT claim = %(claim)s AND status = 'running' AS ours FROM processes WHERE seq = %(seq)s FOR NO KEY UPDATE
+"""
+FIND_RECORD: Final[LiteralString] = "SELECT true FROM process_steps WHERE claim = %(claim)s"
+
+# End the server process of a connection that was lost, which may not have noticed; the name is unique to the connection.
+END_BACKEND: Final[LiteralString] = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(name)s
+"""
+TRY_LOCK: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
+
+# How often the step that a process stands at has waited for another try.
+COUNT_RETRIES: Final[LiteralString] = """
+SELECT count(*) FROM process_steps
+WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND status = 'waiting'
+"""
+
+# Give a claim back uncounted, to be looked at again at due_at (this worker lacks the step's code).
+GIVE_BACK: Final[LiteralString] = """
+UPDATE processes
+SET claim = NULL, attempt = greatest(attempt - 1, 0), due_at = clock_timestamp() + %(seconds)s * interval '1 second',
+    waiting_since = coalesce(waiting_since, clock_timestamp()), rung_at = now()
+WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
+"""
+
+# The step list that a process is pinned to.
+VERSION: Final[LiteralString] = """
+SELECT v.workflow_name, v.hash, v.steps FROM workflow_versions v WHERE v.version_id = %(version_id)s
+"""

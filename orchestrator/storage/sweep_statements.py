@@ -1,0 +1,49 @@
+"""The statements of the recovery sweep. Each moves `rung_at` by a conditional UPDATE, so that two sweeps ring once."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from orchestrator.storage.step_statements import CLOCK_LOCK
+
+# The clock that holds this lock is the leader; it ends with its connection.
+TAKE_LEAD: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
+CLOCK_LOCK_KEY: Final = CLOCK_LOCK
+
+# Timers that came due: a step that waited to be tried again, or slept, may go on.
+WAKE: Final[LiteralString] = """
+UPDATE processes SET status = 'resumed', waiting_for = NULL, due_at = NULL, failed_reason = NULL, traceback = NULL,
+       last_modified_at = clock_timestamp(), change_seq = change_seq + 1, rung_at = '-infinity'
+WHERE seq IN (
+    SELECT seq FROM processes
+    WHERE due_at <= clock_timestamp() AND status = 'waiting' AND NOT paused
+    ORDER BY due_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+) AND status = 'waiting'
+"""
+
+# Rows to ring for: (a) claimed by somebody whose lock is gone, (b) runnable and not rung for a while, or put off until
+# a moment that has come. A row that was rung is left alone for `again` seconds.
+RING: Final[LiteralString] = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND classid::bigint >> 16 = %(namespace)s
+), found AS MATERIALIZED (
+    SELECT seq FROM processes p
+    WHERE status IN ('created', 'running', 'resumed') AND NOT paused AND engine_open()
+      AND CASE
+            WHEN claim IS NOT NULL
+              THEN rung_at < clock_timestamp() - %(again_orphan)s * interval '1 second'
+                   AND claimed_at < clock_timestamp() - interval '500 milliseconds'
+                   AND NOT EXISTS (SELECT 1 FROM held WHERE key = (%(namespace)s::bigint << 48) | p.seq)
+            WHEN due_at IS NOT NULL THEN due_at <= clock_timestamp()
+            ELSE rung_at < clock_timestamp() - %(again)s * interval '1 second'
+          END
+    ORDER BY seq LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE processes p SET rung_at = clock_timestamp(), due_at = NULL
+FROM found, workflow_versions v
+WHERE p.seq = found.seq AND v.version_id = p.version_id
+RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task
+"""

@@ -1,0 +1,58 @@
+"""The clock: a scheduler for `celery beat` that does its work straight from the database, once a second.
+
+It never depends on a queue being empty. Several may run: the leader holds an advisory lock, the others stand by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import structlog
+from celery.beat import Scheduler
+
+from orchestrator.engine.bell import Bell
+from orchestrator.engine.sweep import Sweep
+
+log = structlog.get_logger(__name__)
+
+_TICK_SECONDS = 1.0
+
+
+class Clock(Scheduler):  # type: ignore[misc]
+    """Wakes what is due and rings for what was forgotten."""
+
+    def __init__(self, *args: Any, sweep: Sweep, bell: Bell, **options: Any) -> None:
+        """Celery builds it, from the partial that bootstrap puts into `beat_scheduler` with the first two arguments."""
+        self._sweep = sweep
+        self._bell = bell
+        self._leads = False
+        super().__init__(*args, **options)
+
+    def setup_schedule(self) -> None:
+        """Nothing: what is scheduled stands in the database."""
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """One look; returns the seconds until the next."""
+        try:
+            rings = self._sweep.find()
+        except psycopg.Error as error:
+            log.warning("the clock cannot reach the database", error=str(error).strip())
+            return _TICK_SECONDS
+        if self._sweep.leads != self._leads:
+            self._leads = self._sweep.leads
+            log.info("this clock leads" if self._leads else "this clock stands by")
+        if rings:
+            sent = self._bell.ring(rings)
+            log.info("the sweep rang", found=len(rings), sent=sent)
+        return _TICK_SECONDS
+
+    def close(self) -> None:
+        """Give up the lead."""
+        self._sweep.close()
+        super().close()
+
+    @property
+    def info(self) -> str:
+        """What beat prints at its start."""
+        return "    . schedule -> database"
