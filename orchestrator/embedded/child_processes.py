@@ -58,6 +58,8 @@ def spawn(
     die_with_parent = _dying_with(parent, death_signal)
 
     def prepare() -> None:
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # a shell's background job ignores some
+            signal.signal(number, signal.SIG_DFL)
         become()
         # After the change of user: the kernel forgets the death signal when credentials change.
         die_with_parent()
@@ -70,7 +72,7 @@ def spawn(
         stdout=stdout,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=prepare,
+        preexec_fn=prepare,  # noqa: PLW1509 - it takes no lock
     )
 
 

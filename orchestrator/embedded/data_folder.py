@@ -9,6 +9,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -30,7 +31,7 @@ class DataFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.abspath(path))
+        self.path = path.resolve()
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
@@ -45,14 +46,12 @@ class DataFolder:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise DataFolderError(f"The data folder {self.path} cannot be used: {error.strerror}.") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(lock):
             holder = os.read(lock, 32).decode(errors="replace").strip()
             os.close(lock)
             raise AlreadyRunningError(
                 f"An orchestrator is already running on {self.path} (process {holder or 'unknown'})."
-            ) from None
+            )
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         self._lock = lock
@@ -83,7 +82,7 @@ class DataFolder:
         """Write a file of mode 0600, whole or not at all."""
         draft = self.path / f"{name}.new"
         draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
@@ -122,7 +121,7 @@ class DataFolder:
             remembered = Path(memory.read_text().strip())
             if _is_ours(remembered, self.path.stat().st_uid):
                 return remembered
-        made = Path(tempfile.mkdtemp(prefix="orchestrator-", dir="/tmp"))  # noqa: S108 - mkdtemp is safe there
+        made = Path(tempfile.mkdtemp(prefix="orchestrator-", dir="/tmp"))
         memory.write_text(f"{made}\n")
         return made
 
@@ -147,6 +146,17 @@ def last_words(file: Path, lines: int = 5) -> str:
     """Return the end of a log, for an error message."""
     said = file.read_text(errors="replace").splitlines()[-lines:] if file.exists() else []
     return "\n".join([f"The end of {file}:", *said])
+
+
+def _take(lock: int) -> bool:
+    for _ in range(3):  # `is_held` of another process holds it for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.03)
+        else:
+            return True
+    return False
 
 
 def _fits(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import IO
@@ -161,8 +162,8 @@ class PostgresqlServer:
         process = self._spawn(command, signal.SIGKILL, subprocess.PIPE)
         output, _ = process.communicate()
         if process.returncode != 0:
-            said = output.decode(errors="replace")[-800:]
-            raise EmbeddedServerError(f"PostgreSQL's files could not be made: {said}")
+            said = output.decode(errors="replace").strip()[-800:]
+            raise EmbeddedServerError(f"PostgreSQL's files could not be made: {said}{self._advice()}")
         draft.rename(self._data)
 
     def _spawn(
@@ -178,14 +179,17 @@ class PostgresqlServer:
                 stdout=output,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            # In another user's shoes neither the programs nor the folder need be within reach.
-            raise EmbeddedServerError(
-                f"PostgreSQL cannot be started from here ({error}). It refuses to run as root, user namespaces are "
-                f"refused, and the user 'nobody' cannot reach {command[0]} or {self._folder.path}: start as a plain "
-                "user, or install and keep the data where everyone may pass."
-                if isinstance(self._run_as, OtherUser)
-                else f"PostgreSQL cannot be started: {error}."
-            ) from error
+            raise EmbeddedServerError(f"PostgreSQL cannot be started: {error}.{self._advice()}") from error
+
+    def _advice(self) -> str:
+        """In the shoes of `nobody` neither the programs nor the data need be within reach."""
+        if not isinstance(self._run_as, OtherUser):
+            return ""
+        return (
+            " It refuses to run as root, and as user namespaces are refused here too it runs as 'nobody', who has to "
+            f"reach {self._programs} and {self._folder.path}: start as a plain user, or move what is out of reach "
+            "(ORCHESTRATOR_DATA_DIR)."
+        )
 
     def _check_version(self) -> None:
         made_by = (self._data / "PG_VERSION").read_text().strip()
@@ -204,13 +208,9 @@ class PostgresqlServer:
         """
         pid_file = self._data / "postmaster.pid"
         deadline = time.monotonic() + 15
-        while pid_file.exists():
+        while sys.platform == "linux" and pid_file.exists():
             pid = int(pid_file.read_text().split()[0])
-            try:
-                in_use = (Path("/proc") / str(pid) / "cwd").readlink() == self._data
-            except OSError:
-                in_use = False
-            if not in_use:
+            if not _is_server_of(self._data, pid):
                 pid_file.unlink(missing_ok=True)
             elif time.monotonic() > deadline:
                 raise EmbeddedServerError(f"An earlier PostgreSQL (process {pid}) still uses {self._data}.")
@@ -223,3 +223,15 @@ class PostgresqlServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _is_server_of(data: Path, pid: int) -> bool:
+    process = Path("/proc") / str(pid)
+    try:
+        if (process / "comm").read_text().strip() != "postgres":
+            return False
+        return (process / "cwd").readlink() == data
+    except PermissionError:
+        return True  # a PostgreSQL that we may not look into: take no risk
+    except OSError:
+        return False

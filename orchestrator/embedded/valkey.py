@@ -77,11 +77,11 @@ class ValkeyServer:
                     stdin=subprocess.PIPE,
                     stdout=log,
                 )
+            assert self._process.stdin is not None
+            with self._process.stdin as pipe:
+                pipe.write("\n".join([*settings, ""]).encode())
         except OSError as error:
             raise EmbeddedServerError(f"Valkey cannot be started: {error}.") from error
-        assert self._process.stdin is not None
-        with self._process.stdin as pipe:
-            pipe.write("\n".join([*settings, ""]).encode())
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
         """Wait for the server to have read its file and to answer."""
