@@ -158,3 +158,26 @@ class ProductInUseError(InvalidInputError):
 
 class UnfinishedProcessesError(ConflictError):
     """The subscription has processes that are not finished."""
+
+
+# The authoring language
+
+
+class UnresolvedAnnotationError(AuthoringError):
+    """An annotation names something that is not there."""
+
+
+class MissingParameterError(OrchestratorError):
+    """A parameter of a step is not in the state."""
+
+
+class ArgumentError(OrchestratorError):
+    """A value of the state does not fit the annotation of a parameter."""
+
+
+class StepResultError(OrchestratorError):
+    """A step returned something that cannot be merged into the state."""
+
+
+class UnknownWorkflowError(NotFoundError):
+    """There is no workflow with this name."""

@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import Finish
 from orchestrator.language.admission import Authorizer, RunPredicate
+from orchestrator.language.parameters import plan_if_resolvable
 from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.steps import (
     as_lifecycle,
@@ -25,6 +26,7 @@ from orchestrator.language.steps import (
     unsync,
     unsync_unchecked,
 )
+from orchestrator.language.supply import unsupplied, warn_of
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
 
 Body = Callable[[], StepList | Step]
@@ -255,7 +257,7 @@ def _decorator(
         made = Workflow(
             name,
             description,
-            Target(target),
+            _as_target(kind, target),
             _with_unique_keys(name, steps),
             initial_input_form,
             authorize_callback,
@@ -264,6 +266,8 @@ def _decorator(
             is_task,
         )
         _check(made)
+        for missing in unsupplied(made.steps, made.target, made.initial_input_form):
+            warn_of(missing, made.name)
         return made
 
     return decorate
@@ -276,6 +280,13 @@ def _name_of(kind: str, body: object) -> str:
     if not name.isidentifier():
         raise AuthoringError(f"@{kind} decorates a function with a name, which becomes the name of the workflow")
     return str(name)
+
+
+def _as_target(kind: str, target: object) -> Target:
+    try:
+        return Target(target)  # type: ignore[arg-type]
+    except ValueError:
+        raise AuthoringError(f"@{kind}: {target!r} is not a Target ({', '.join(Target)})") from None
 
 
 def _additional(kind: str, steps: StepList | Step | None) -> StepList:
@@ -312,3 +323,6 @@ def _check(made: Workflow) -> None:
             raise AuthoringError(
                 f"workflow {made.name!r}: the step {following.name!r} stands after {one.name!r} and would never run"
             )
+    for one in made.steps:
+        if one.function is not None:
+            plan_if_resolvable(one.function)

@@ -1,0 +1,175 @@
+"""Running one step's function: decide, build its arguments, call it, and turn what it returns into a delta.
+
+The phases are apart, because the caller loads arguments in a transaction that ends before the function runs:
+
+    match prepare(step, state, loader, extras):     conditions, lenses, arguments
+        case Skipped(): ...
+        case Prepared() as prepared:
+            result = prepared.run()                 the author's function and nothing else
+            outcome = prepared.settle(result)       the delta against the whole state
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, assert_never
+
+from orchestrator.errors import AuthoringError, StepResultError
+from orchestrator.language.actions import Lens, When
+from orchestrator.language.arguments import ModelLoader, build_arguments
+from orchestrator.language.outcomes import Done, Skipped
+from orchestrator.language.step_list import Step
+from orchestrator.language.vocabulary import REMOVED, State
+
+_NO_EXTRAS: Final[Mapping[str, object]] = MappingProxyType({})
+_ABSENT: Final = object()
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The part of the state that a step works on, and the way back through its lenses.
+
+    `outer` is the whole state; `lenses` has each lens, the outermost first, with the state that it was given.
+    """
+
+    label: str
+    outer: State
+    inner: State
+    lenses: tuple[tuple[Lens, State], ...] = ()
+
+    def widen(self, done: Done) -> Done:
+        """What a change of the part changes in the whole state: only keys that differ.
+
+        Raises:
+            StepResultError: a lens does not give back a dict.
+        """
+        if not self.lenses or done == Done():
+            return done
+        part = {key: value for key, value in {**self.inner, **done.delta}.items() if key not in done.removed}
+        for lens, state in reversed(self.lenses):
+            part = _a_dict(lens.set(state)(part), self.label, "the set of its lens")
+        delta = {key: value for key, value in part.items() if not _same(self.outer.get(key, _ABSENT), value)}
+        return Done(delta, tuple(key for key in self.outer if key not in part))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A step that can run: its function and its arguments."""
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    focus: Focus
+
+    def run(self) -> object:
+        """Call the author's function. What it raises passes through."""
+        return self.function(**self.arguments)
+
+    def settle(self, result: object) -> Done:
+        """The delta for what the function returned: a dict, or None for no change.
+
+        Live models in it are left as they are.
+
+        Raises:
+            StepResultError: it is anything else, or a key is not text.
+        """
+        return self.focus.widen(read_result(result, self.focus.label))
+
+    def call(self) -> Done:
+        """Run and settle."""
+        return self.settle(self.run())
+
+
+def prepare(
+    step: Step, state: State, loader: ModelLoader, extras: Mapping[str, object] = _NO_EXTRAS
+) -> Prepared | Skipped:
+    """Decide whether a step runs, and build its arguments.
+
+    Args:
+        step: one with a function (Call or Form).
+        state: the state of the process; it is not changed.
+        extras: values by name for parameters that the state lacks (`idempotency_key`, `process_id`).
+
+    Raises:
+        MissingParameterError, ArgumentError, AuthoringError: see `build_arguments`.
+        StepResultError: a lens does not give a dict.
+        Exception: what a predicate, a lens or the loader raises.
+    """
+    function = step.function
+    if function is None:
+        raise AuthoringError(f"the step {step.name!r} is done by the engine and has no function to call")
+    focus = focus_on(step, state)
+    if isinstance(focus, Skipped):
+        return focus
+    return Prepared(function, build_arguments(function, focus.inner, loader, extras, focus.label), focus)
+
+
+def focus_on(step: Step, state: State) -> Focus | Skipped:
+    """Go through a step's conditions and lenses, the outermost first. For steps of any kind.
+
+    Raises:
+        StepResultError: a lens does not give a dict.
+    """
+    label = label_of(step, state)
+    if not step.wrappers:
+        return Focus(label, state, state)
+    # Authors' predicates and lenses get a copy: one that changes it must not change what deltas are measured against.
+    inner = deepcopy(state)
+    lenses: list[tuple[Lens, State]] = []
+    for wrapper in step.wrappers:
+        match wrapper:
+            case When(predicate):
+                if not predicate(inner):
+                    return Skipped()
+            case Lens(get):
+                lenses.append((wrapper, inner))
+                inner = _a_dict(get(inner), label, "the get of its lens")
+            case _:
+                assert_never(wrapper)
+    return Focus(label, state, inner, tuple(lenses))
+
+
+def read_result(result: object, label: str) -> Done:
+    """What an author's function returned as a delta.
+
+    Raises:
+        StepResultError: neither a dict nor None, or a key that is not text.
+    """
+    if result is None:
+        return Done()
+    if not isinstance(result, dict):
+        hint = "; a function with a yield is a form, use @inputstep" if inspect.isgenerator(result) else ""
+        raise StepResultError(f"{label} returned a {type(result).__name__}, not a dict{hint}")
+    for key in result:
+        if not isinstance(key, str):
+            raise StepResultError(f"{label} returned a dict with the key {key!r}, a {type(key).__name__}, not text")
+    delta = {key: value for key, value in result.items() if value is not REMOVED}
+    return Done(delta, tuple(key for key, value in result.items() if value is REMOVED))
+
+
+def label_of(step: Step, state: State) -> str:
+    """How messages call a step: its name, its key and its workflow."""
+    workflow = state.get("workflow_name")
+    return f"Step {step.name!r} (key {step.key})" + (f" of {workflow}" if isinstance(workflow, str) else "")
+
+
+def _a_dict(value: object, label: str, what: str) -> State:
+    if not isinstance(value, dict):
+        raise StepResultError(f"{label}: {what} gave a {type(value).__name__}, not a dict")
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as stored values: 1, 1.0 and True are three values; a live model is never the same as its dict."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, str | int | float | bool) and one == other
