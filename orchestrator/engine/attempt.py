@@ -17,8 +17,10 @@ from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
 from orchestrator.engine.lost_connection import record_after_loss
 from orchestrator.engine.record import LostClaimError, Place, write_record
+from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import (
     Abort,
+    Action,
     Call,
     Finish,
     Form,
@@ -28,7 +30,7 @@ from orchestrator.language.actions import (
     StoreProcessSubscription,
     Unsync,
 )
-from orchestrator.language.calling import Prepared, prepare
+from orchestrator.language.calling import Focus, Prepared, focus_on, prepare
 from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Outcome, RetryLater, Skipped
 from orchestrator.language.step_list import Step
 from orchestrator.language.transitions import Transition
@@ -60,7 +62,8 @@ class Attempt:
             try:
                 self._run_and_record(step)
             except LostClaimError:
-                return self._dropped()
+                self._note_drop()
+                return None
             except BaseException as raised:
                 if isinstance(raised, KeyboardInterrupt):
                     raise
@@ -83,7 +86,8 @@ class Attempt:
             with self._connection.transaction():
                 self._record(outcome)
         except LostClaimError:
-            return self._dropped()
+            self._note_drop()
+            return None
         except psycopg.Error:
             if not self._connection.lost:
                 raise
@@ -102,8 +106,10 @@ class Attempt:
                 session.flush()
             self._record(outcome)
 
-    def _prepare(self, step: Step) -> Prepared | Skipped:
+    def _prepare(self, step: Step) -> Prepared | Focus | Skipped:
         claim = self._place.claim
+        if not isinstance(step.action, Call):
+            return focus_on(step, claim.state)
         extras = {
             "process_id": claim.process_id,
             "idempotency_key": f"{claim.process_id}:{self._place.key}:{claim.generation}",
@@ -113,12 +119,19 @@ class Attempt:
         with self._connection.transaction(), current_session(self._connection.session, self._origin):
             return prepare(step, claim.state, StateModelLoader(), extras)
 
-    def _outcome(self, step: Step, prepared: Prepared | Skipped) -> Outcome:
-        if isinstance(prepared, Skipped):
-            return prepared
-        match step.action:
-            case Call():
+    def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped) -> Outcome:
+        match prepared:
+            case Skipped():
+                return prepared
+            case Prepared():
                 return prepared.call()
+            case Focus():
+                return self._builtin_outcome(step.action, prepared)
+            case _:
+                assert_never(prepared)
+
+    def _builtin_outcome(self, action: Action, focus: Focus) -> Outcome:
+        match action:
             case Form():
                 return NeedsInput()
             case Start() | Finish():
@@ -126,9 +139,11 @@ class Attempt:
             case Abort():
                 return Aborted()
             case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
-                return Done(run_builtin(step.action, self._place.claim.state))
+                return focus.widen(Done(run_builtin(action, focus.inner)))
+            case Call():
+                raise AuthoringError("a function of the author's is not done by the engine")
             case _:
-                assert_never(step.action)
+                assert_never(action)
 
     def _record(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
@@ -153,13 +168,16 @@ class Attempt:
         recorded = record_after_loss(
             self._connection, self._place.claim, None if outcome is None else lambda: self._record_again(outcome)
         )
-        return self._transition if recorded else self._dropped()
+        if not recorded:
+            self._note_drop()
+            return None
+        return self._transition
 
     def _record_again(self, outcome: Outcome) -> None:
         with current_session(self._connection.session, self._origin):
             self._record(outcome)
 
-    def _dropped(self) -> None:
+    def _note_drop(self) -> None:
         claim = self._place.claim
         log.warning("result dropped: the claim or the connection was lost", process_id=str(claim.process_id))
 

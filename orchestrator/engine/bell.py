@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Ring:
-    """One bell to send. Only `seq` matters; the names are what Flower shows, `target` and `is_task` choose the queue."""
+    """One bell to send. Only `seq` matters; names are for Flower, `target` and `is_task` choose the queue."""
 
     seq: int
     process_id: UUID

@@ -113,7 +113,7 @@ class WorkerConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is one transaction, shared with the session. Commit inside with `commit`; else roll back."""
+        """Everything inside is one transaction, shared with the session; rolled back unless `commit` is called inside."""
         connection = self.open()
         connection.autocommit = False
         try:

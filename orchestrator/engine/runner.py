@@ -87,7 +87,7 @@ class StepRunner:
         if step is None:
             transition = attempt.fail(MissingCodeError(self._missing_code(place)), None)
         elif claim.attempt > self._limits.max_lost_attempts:
-            transition = attempt.fail(LostAttemptsError(self._lost_attempts(place)), None)
+            transition = attempt.fail(LostAttemptsError(self._lost_attempts()), None)
         else:
             transition = attempt.run(step)
         return None if transition is None else _report(place, transition)
@@ -114,7 +114,7 @@ class StepRunner:
             f"{self._limits.code_wait:g} seconds; deploy the code and resume the process"
         )
 
-    def _lost_attempts(self, place: Place) -> str:
+    def _lost_attempts(self) -> str:
         count = self._limits.max_lost_attempts
         return (
             f"the worker died in this step {count} times without a result; the step probably ends its process "

@@ -32,7 +32,7 @@ class ImpossibleTransitionError(ConflictError):
 
 @dataclass(frozen=True)
 class ProcessValue:
-    """What the state machine knows of a process. `position` is the index of the next step, `steps` how many there are."""
+    """What the state machine knows of a process: `position` is the index of the next step of `steps` many."""
 
     status: ProcessStatus
     position: int

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 _TICK_SECONDS = 1.0
 
 
-class Clock(Scheduler):  # type: ignore[misc]
+class Clock(Scheduler):
     """Wakes what is due and rings for what was forgotten."""
 
     def __init__(self, *args: Any, sweep: Sweep, bell: Bell, **options: Any) -> None:

@@ -26,7 +26,7 @@ def register_run_step(application: Celery, runner: Callable[[], StepRunner], bel
         bell: rings for the step after this one.
     """
 
-    def run_step(task: Task[Any, Any], *, seq: int, **_: Any) -> str:
+    def run_step(task: Task[Any, Any], /, *, seq: int, **_: Any) -> str:
         report = runner().run(seq, task.request.id)
         if report is None:
             return "nothing to do"

@@ -1,0 +1,24 @@
+"""The engine on a real database, without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from orchestrator.storage.database import Database
+from tests.integration.engine.engine_on_test import EngineOnTest
+
+
+@pytest.fixture
+def engine(database: Database, database_url: str) -> Iterator[EngineOnTest]:
+    made = EngineOnTest(database, database_url)
+    made.query("CREATE TABLE ledger (entry text NOT NULL)")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ledger(engine: EngineOnTest) -> Callable[[], list[str]]:
+    """What steps have written into the table `ledger`."""
+    return lambda: [row[0] for row in engine.query("SELECT entry FROM ledger ORDER BY ctid")]

@@ -1,0 +1,150 @@
+"""The state machine of a process, exhaustively: every status with everything that can happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import pytest
+
+from orchestrator.language.outcomes import (
+    Aborted,
+    AwaitsCallback,
+    Done,
+    Failed,
+    NeedsInput,
+    Outcome,
+    RetryLater,
+    Skipped,
+    StepError,
+    WaitUntil,
+)
+from orchestrator.language.transitions import (
+    ENDED,
+    RETRYABLE,
+    RUNNABLE,
+    ImpossibleTransitionError,
+    ProcessValue,
+    Transition,
+    after_abort,
+    after_claim,
+    after_input,
+    after_outcome,
+    after_resume,
+)
+from orchestrator.language.vocabulary import ProcessStatus, StepStatus
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+ERROR = StepError("ValueError", "no", "trace")
+
+OUTCOMES: dict[type[Outcome], Outcome] = {
+    Done: Done({"a": 1}),
+    Skipped: Skipped(),
+    NeedsInput: NeedsInput(),
+    AwaitsCallback: AwaitsCallback(),
+    RetryLater: RetryLater(ERROR, 60.0),
+    WaitUntil: WaitUntil(LATER),
+    Failed: Failed(ERROR),
+    Aborted: Aborted(),
+}
+
+# outcome -> (process status, positions moved, step status) in the middle of a list, and at its last step
+EXPECTED: dict[type[Outcome], tuple[ProcessStatus, int, StepStatus]] = {
+    Done: (ProcessStatus.RUNNING, 1, StepStatus.SUCCESS),
+    Skipped: (ProcessStatus.RUNNING, 1, StepStatus.SKIPPED),
+    NeedsInput: (ProcessStatus.SUSPENDED, 0, StepStatus.SUSPEND),
+    AwaitsCallback: (ProcessStatus.AWAITING_CALLBACK, 0, StepStatus.AWAITING_CALLBACK),
+    RetryLater: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
+    WaitUntil: (ProcessStatus.WAITING, 1, StepStatus.WAITING),
+    Failed: (ProcessStatus.FAILED, 0, StepStatus.FAILED),
+    Aborted: (ProcessStatus.ABORTED, 0, StepStatus.ABORT),
+}
+
+
+def a_process(status: ProcessStatus, position: int = 1, steps: int = 3) -> ProcessValue:
+    return ProcessValue(status, position, steps, "retry", LATER, "because", "trace")
+
+
+def test_every_kind_of_outcome_is_covered() -> None:
+    assert set(get_args(Outcome)) == set(OUTCOMES) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("kind", OUTCOMES, ids=lambda kind: kind.__name__)
+def test_a_running_step_ends_in_an_outcome(kind: type[Outcome]) -> None:
+    moved = after_outcome(a_process(ProcessStatus.RUNNING), OUTCOMES[kind], NOW)
+    status, steps_forward, step_status = EXPECTED[kind]
+    assert (moved.process.status, moved.process.position, moved.step_status) == (status, 1 + steps_forward, step_status)
+    assert moved.process.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step_status"), [(Done(), StepStatus.COMPLETE), (Skipped(), StepStatus.SKIPPED)], ids=repr
+)
+def test_the_last_step_completes_the_process(outcome: Outcome, step_status: StepStatus) -> None:
+    moved = after_outcome(a_process(ProcessStatus.RUNNING, position=2), outcome, NOW)
+    assert moved == Transition(ProcessValue(ProcessStatus.COMPLETED, 3, 3), step_status)
+
+
+@pytest.mark.parametrize("status", set(ProcessStatus) - {ProcessStatus.RUNNING})
+@pytest.mark.parametrize("kind", OUTCOMES, ids=lambda kind: kind.__name__)
+def test_nothing_but_a_running_process_takes_an_outcome(status: ProcessStatus, kind: type[Outcome]) -> None:
+    with pytest.raises(ImpossibleTransitionError, match=str(status)):
+        after_outcome(a_process(status), OUTCOMES[kind], NOW)
+
+
+def test_a_failure_keeps_its_reason_and_a_success_forgets_the_old_one() -> None:
+    failed = after_outcome(a_process(ProcessStatus.RUNNING), Failed(ERROR, ProcessStatus.API_UNAVAILABLE), NOW).process
+    assert failed == ProcessValue(ProcessStatus.API_UNAVAILABLE, 1, 3, None, None, "no", "trace")
+    done = after_outcome(a_process(ProcessStatus.RUNNING), Done(), NOW).process
+    assert done == ProcessValue(ProcessStatus.RUNNING, 2, 3)
+
+
+def test_waits_have_a_moment_and_a_word_for_what_they_wait_for() -> None:
+    retry = after_outcome(a_process(ProcessStatus.RUNNING), RetryLater(ERROR, 60.0), NOW).process
+    assert (retry.waiting_for, retry.due_at, retry.failed_reason) == ("retry", NOW + timedelta(seconds=60), "no")
+    sleep = after_outcome(a_process(ProcessStatus.RUNNING), WaitUntil(LATER), NOW).process
+    assert (sleep.waiting_for, sleep.due_at, sleep.failed_reason) == ("time", LATER, None)
+
+
+ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessStatus], ProcessStatus]] = {
+    "claim": (after_claim, RUNNABLE, ProcessStatus.RUNNING),
+    "resume": (after_resume, RETRYABLE, ProcessStatus.RESUMED),
+    "input": (
+        lambda process: after_input(process).process,
+        frozenset({ProcessStatus.SUSPENDED}),
+        ProcessStatus.RESUMED,
+    ),
+    "abort": (
+        lambda process: after_abort(process).process,
+        frozenset(ProcessStatus) - ENDED,
+        ProcessStatus.ABORTED,
+    ),
+}
+
+
+@pytest.mark.parametrize("status", ProcessStatus)
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_works_in_the_statuses_that_allow_it_and_in_no_other(name: str, status: ProcessStatus) -> None:
+    act, allowed, result = ACTS[name]
+    if status in allowed:
+        assert act(a_process(status)).status is result
+    else:
+        with pytest.raises(ImpossibleTransitionError, match=str(status)):
+            act(a_process(status))
+
+
+def test_input_moves_past_the_input_step_and_a_retry_does_not() -> None:
+    assert after_input(a_process(ProcessStatus.SUSPENDED)).process.position == 2
+    assert after_resume(a_process(ProcessStatus.FAILED)).position == 1
+
+
+def test_input_at_the_last_step_completes_the_process() -> None:
+    moved = after_input(a_process(ProcessStatus.SUSPENDED, position=2))
+    assert moved.process.status is ProcessStatus.COMPLETED
+
+
+def test_a_process_at_its_end_has_no_step_to_claim() -> None:
+    with pytest.raises(ImpossibleTransitionError):
+        after_claim(a_process(ProcessStatus.RUNNING, position=3))
