@@ -47,7 +47,7 @@ def made_once() -> Iterator[Path]:
 
 def servers_of(folder: Path) -> list[psutil.Process]:
     """The main processes of the servers of this folder alone; other tests have theirs."""
-    return [process for process in psutil.Process().children() if str(folder) in " ".join(process.cmdline())]
+    return [process for process in psutil.Process().children() if folder in Path(process.cwd()).parents]
 
 
 def mode(path: Path) -> int:
