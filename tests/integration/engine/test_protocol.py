@@ -1,0 +1,299 @@
+"""The step protocol under copies of bells, aborts, lost connections and dead workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from orchestrator.engine.claims import claim_step
+from orchestrator.engine.connection import WorkerConnection, check_session_locks
+from orchestrator.engine.sweep import Sweep
+from orchestrator.language.steps import done, init, step
+from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.storage.session import db
+from tests.integration.engine.engine_on_test import EngineOnTest
+
+Ledger = Callable[[], list[str]]
+
+
+def three_entries() -> Workflow:
+    """A workflow of three steps, each of which writes one row into the ledger."""
+
+    def entry(name: str) -> Any:
+        def write() -> None:
+            db.session.execute(text("INSERT INTO ledger VALUES (:entry)"), {"entry": name})
+
+        return step(name, key=name)(write)
+
+    def flow() -> Any:
+        return init >> entry("one") >> entry("two") >> entry("three") >> done
+
+    return workflow("Three entries")(flow)
+
+
+def single(function: Callable[..., Any]) -> Workflow:
+    """A workflow whose only own step is this function."""
+    made = step("The step", key="the_step")(function)
+
+    def flow() -> Any:
+        return init >> made >> done
+
+    return workflow("A workflow")(flow)
+
+
+def test_copies_of_bells_run_each_step_once(engine: EngineOnTest, ledger: Ledger) -> None:
+    flow = three_entries()
+    seqs = [engine.start(flow) for _ in range(5)]
+    runners = [engine.runner(f"w{number}") for number in range(4)]
+
+    def hammer(number: int) -> None:
+        for _ in range(40):
+            for seq in seqs:
+                runners[number].run(seq)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(hammer, range(4)))
+    assert [engine.process(seq).status for seq in seqs] == ["completed"] * 5
+    assert sorted(ledger()) == sorted(["one", "two", "three"] * 5)
+    assert all(len(engine.steps(seq)) == 5 for seq in seqs)
+
+
+def test_a_bell_for_a_step_that_runs_elsewhere_does_nothing(engine: EngineOnTest) -> None:
+    seq = engine.start(three_entries())
+    holder, other = engine.connection("holder"), engine.connection("other")
+    assert claim_step(holder, seq) is not None
+    assert claim_step(other, seq) is None
+    holder.discard()
+    assert claim_step(other, seq) is not None
+
+
+@pytest.mark.parametrize("column", ["paused", "engine"])
+def test_nothing_is_claimed_while_paused(engine: EngineOnTest, column: str) -> None:
+    seq = engine.start(three_entries())
+    if column == "paused":
+        engine.change(seq, paused=True)
+    else:
+        engine.query("UPDATE engine_settings SET paused = true")
+    assert engine.runner().run(seq) is None
+    assert engine.steps(seq) == []
+    assert engine.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+def test_a_result_that_comes_after_an_abort_is_dropped_with_its_effects(engine: EngineOnTest, ledger: Ledger) -> None:
+    running, aborted = threading.Event(), threading.Event()
+
+    def slow() -> dict[str, Any]:
+        db.session.execute(text("INSERT INTO ledger VALUES ('late')"))
+        running.set()
+        assert aborted.wait(10)
+        return {"late": True}
+
+    seq = engine.start(single(slow))
+    runner = engine.runner()
+    runner.run(seq)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(runner.run, seq)
+        assert running.wait(10)
+        engine.change(seq, status="aborted", claim=None)
+        aborted.set()
+        assert late.result() is None
+    assert (engine.process(seq).status, engine.process(seq).state, ledger()) == ("aborted", {}, [])
+    assert [row.key for row in engine.steps(seq)] == ["start"]
+
+
+def test_a_late_result_of_an_earlier_claim_is_dropped_even_if_the_step_was_resumed(engine: EngineOnTest) -> None:
+    running, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def slow() -> dict[str, Any]:
+        calls.append(1)
+        if len(calls) == 1:
+            running.set()
+            assert go_on.wait(10)
+            return {"by": "the first"}
+        return {"by": "the second"}
+
+    seq = engine.start(single(slow))
+    first, second = engine.runner("first"), engine.runner("second")
+    first.run(seq)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(first.run, seq)
+        assert running.wait(10)
+        # The server ends the first worker's connection: its lock is free, its function still runs.
+        engine.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        engine.run(seq, second)
+        go_on.set()
+        assert late.result() is None
+    assert engine.process(seq).state == {"by": "the second"}
+    assert [row.key for row in engine.steps(seq)] == ["start", "the_step", "done"]
+
+
+def end_own_connection(engine: EngineOnTest) -> None:
+    engine.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %(w)s", w="%worker%")
+    time.sleep(0.1)
+
+
+def test_a_result_in_hand_is_recorded_over_a_new_connection(engine: EngineOnTest) -> None:
+    calls: list[int] = []
+
+    def loses_its_connection() -> dict[str, Any]:
+        calls.append(1)
+        end_own_connection(engine)
+        return {"in": "hand"}
+
+    seq = engine.start(single(loses_its_connection))
+    engine.run(seq)
+    assert (engine.process(seq).status, engine.process(seq).state, calls) == ("completed", {"in": "hand"}, [1])
+
+
+def test_a_step_whose_effects_went_with_its_connection_runs_again(engine: EngineOnTest, ledger: Ledger) -> None:
+    calls: list[int] = []
+
+    def writes_and_loses_its_connection() -> dict[str, Any]:
+        calls.append(1)
+        db.session.execute(text("INSERT INTO ledger VALUES ('once')"))
+        if len(calls) == 1:
+            end_own_connection(engine)
+        return {"calls": len(calls)}
+
+    seq = engine.start(single(writes_and_loses_its_connection))
+    runner = engine.runner()
+    engine.run(seq, runner)
+    waiting = engine.process(seq)
+    assert (waiting.status, waiting.state) == ("running", {})
+    assert waiting.claim is not None
+
+    engine.change(seq, rung_at=waiting.started_at.replace(year=2000), claimed_at=waiting.started_at.replace(year=2000))
+    sweep = Sweep(engine.url)
+    assert [ring.seq for ring in sweep.find()] == [seq]
+    sweep.close()
+    engine.run(seq, runner)
+    assert (engine.process(seq).state, ledger(), len(calls)) == ({"calls": 2}, ["once"], 2)
+
+
+def test_a_commit_that_nobody_answered_is_found_and_not_repeated(
+    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def count() -> dict[str, Any]:
+        calls.append(1)
+        return {"calls": len(calls)}
+
+    seq = engine.start(single(count))
+    connection = engine.connection()
+    runner = engine.runner()
+    runner._connection = connection
+    runner.run(seq)
+    commit = connection.commit
+
+    def commit_and_break() -> None:
+        monkeypatch.setattr(connection, "commit", commit)
+        commit()
+        end_own_connection(engine)
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(connection, "commit", commit_and_break)
+    report = runner.run(seq)
+    assert report is not None
+    assert report.ring is not None
+    engine.run(seq, runner)
+    assert (engine.process(seq).status, engine.process(seq).state, calls) == ("completed", {"calls": 1}, [1])
+    assert [row.key for row in engine.steps(seq)] == ["start", "the_step", "done"]
+
+
+def test_a_killed_worker_leaves_a_claim_that_anybody_may_take_over(engine: EngineOnTest, tmp_path: Path) -> None:
+    flow = single(lambda: {"done": True})
+    seq = engine.start(flow)
+    engine.runner().run(seq)
+    marker = tmp_path / "claimed"
+
+    def claim_and_hang() -> None:
+        assert claim_step(WorkerConnection(engine.url, "doomed"), seq) is not None
+        marker.touch()
+        time.sleep(60)
+
+    doomed = multiprocessing.get_context("fork").Process(target=claim_and_hang)
+    doomed.start()
+    while not marker.exists():
+        time.sleep(0.01)
+    assert engine.runner("early").run(seq) is None
+    os.kill(doomed.pid or 0, 9)
+    doomed.join()
+    report, deadline = None, time.monotonic() + 5
+    while report is None and time.monotonic() < deadline:
+        report = engine.runner("heir").run(seq)
+    assert report is not None
+    assert engine.steps(seq)[-1].attempt == 2
+    assert engine.process(seq).state == {"done": True}
+
+
+def test_a_trivial_step_takes_six_statements_and_one_durable_commit(engine: EngineOnTest, tmp_path: Path) -> None:
+    """Counted in the server's own log; the claim's commit is asynchronous, the record's is the durable one."""
+    seq = engine.start(single(lambda: {"small": 1}), {"large": "x" * 100_000})
+    runner = engine.runner()
+    runner.run(seq)
+    connection = runner._connection.open()
+    notices: list[str] = []
+    connection.add_notice_handler(lambda notice: notices.append(f"{notice.severity}: {notice.message_primary}"))
+    connection.execute("SET client_min_messages = log")
+    connection.execute("SET log_min_duration_statement = -1")
+    connection.execute("SET log_statement = 'all'")
+    notices.clear()
+    assert runner.run(seq) is not None
+    statements = [notice.split("statement: ")[-1].split(": ", 1)[-1].strip() for notice in notices]
+    assert len(statements) == 6, statements
+    assert [statement.split()[0] for statement in statements] == ["SELECT", "WITH", "BEGIN", "WITH", "SELECT", "COMMIT"]
+    assert "set_config('synchronous_commit', 'off', true)" in statements[1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"status": "running", "rung_at": "old"}, True),
+        ({"status": "running"}, False),
+        ({"status": "suspended", "rung_at": "old"}, False),
+        ({"status": "running", "rung_at": "old", "paused": True}, False),
+        ({"status": "running", "due_at": "old"}, True),
+        ({"status": "running", "rung_at": "old", "due_at": "coming"}, False),
+        ({"status": "waiting", "due_at": "old"}, True),
+        ({"status": "waiting", "due_at": "coming"}, False),
+    ],
+    ids=str,
+)
+def test_the_sweep_rings_for_what_was_forgotten_and_for_nothing_else(
+    engine: EngineOnTest, changed: dict[str, Any], found: bool
+) -> None:
+    seq = engine.start(three_entries())
+    now = engine.process(seq).started_at
+    moments = {"old": now.replace(year=2000), "coming": now.replace(year=2100)}
+    engine.change(seq, **{name: moments.get(str(value), value) for name, value in changed.items()})
+    sweep = Sweep(engine.url)
+    assert [ring.seq for ring in sweep.find()] == ([seq] if found else [])
+    assert sweep.find() == []
+    sweep.close()
+
+
+def test_only_one_clock_leads_and_another_takes_over(engine: EngineOnTest) -> None:
+    first, second = Sweep(engine.url), Sweep(engine.url)
+    first.find()
+    second.find()
+    assert (first.leads, second.leads) == (True, False)
+    first.close()
+    second.find()
+    assert second.leads
+    second.close()
+
+
+def test_locks_are_checked_to_belong_to_connections(engine: EngineOnTest) -> None:
+    check_session_locks(engine.url)
