@@ -108,7 +108,7 @@ def _read(reader: Reader, value: Any, loader: ModelLoader) -> Any:
             if value is None and optional:
                 return None
             if not isinstance(value, list | tuple):
-                raise _UnfitError(f"the state holds a {type(value).__name__}, not a list")
+                raise _UnfitError(f"the state holds a value of type {type(value).__name__}, not a list")
             identifiers = [_identifier(one) for one in value]
             return [loader.load(annotation, one) for one in identifiers]
     assert_never(reader)
@@ -121,7 +121,7 @@ def _text(value: Any) -> str:
         return str(value)
     if isinstance(value, Enum) and isinstance(value.value, str):
         return value.value
-    raise _UnfitError(f"the state holds a {type(value).__name__}")
+    raise _UnfitError(f"the state holds a value of type {type(value).__name__}")
 
 
 def _identifier(value: Any) -> UUID:
@@ -135,7 +135,7 @@ def _identifier(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
     if not isinstance(value, str):
-        raise _UnfitError(f"the id of a subscription is needed, the state holds a {type(value).__name__}")
+        raise _UnfitError(f"the id of a subscription is needed, the state holds a value of type {type(value).__name__}")
     try:
         return UUID(value)
     except ValueError:

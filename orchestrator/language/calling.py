@@ -142,10 +142,12 @@ def read_result(result: object, label: str) -> Done:
         return Done()
     if not isinstance(result, dict):
         hint = "; a function with a yield is a form, use @inputstep" if inspect.isgenerator(result) else ""
-        raise StepResultError(f"{label} returned a {type(result).__name__}, not a dict{hint}")
+        raise StepResultError(f"{label} returned a value of type {type(result).__name__}, not a dict{hint}")
     for key in result:
         if not isinstance(key, str):
-            raise StepResultError(f"{label} returned a dict with the key {key!r}, a {type(key).__name__}, not text")
+            raise StepResultError(
+                f"{label} returned a dict with the key {key!r} of type {type(key).__name__}, not text"
+            )
     delta = {key: value for key, value in result.items() if value is not REMOVED}
     return Done(delta, tuple(key for key, value in result.items() if value is REMOVED))
 
@@ -158,7 +160,7 @@ def label_of(step: Step, state: State) -> str:
 
 def _a_dict(value: object, label: str, what: str) -> State:
     if not isinstance(value, dict):
-        raise StepResultError(f"{label}: {what} gave a {type(value).__name__}, not a dict")
+        raise StepResultError(f"{label}: {what} gave a value of type {type(value).__name__}, not a dict")
     return value
 
 

@@ -123,7 +123,12 @@ def _plan_parameter(function: Callable[..., Any], parameter: inspect.Parameter) 
         reader = _reader_of(annotation)
     except PydanticUndefinedAnnotation as error:
         raise UnresolvedAnnotationError(_unusable(function, name, shown, error)) from error
-    except (PydanticUserError, AuthoringError) as error:
+    except PydanticUserError as error:
+        # A TypedDict of the typing module is a dict like any other where pydantic needs a newer Python to check it.
+        if error.code != "typed-dict-version":
+            raise AuthoringError(_unusable(function, name, shown, error)) from error
+        reader = Raw()
+    except AuthoringError as error:
         raise AuthoringError(_unusable(function, name, shown, error)) from error
     return Parameter(name, reader, parameter.default, shown)
 

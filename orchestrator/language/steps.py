@@ -284,7 +284,13 @@ def check_function(name: str, function: object) -> None:
         raise AuthoringError(f"step {name!r}: expected a function, got {_called(function)}")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise AuthoringError(f"step {name!r}: {_called(function)} is async; a step is an ordinary function")
-    for parameter in inspect.signature(function).parameters.values():
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        raise AuthoringError(f"step {name!r}: the parameters of {_called(function)} cannot be seen") from None
+    except NameError:  # Python 3.14 evaluates annotations here; what is not there yet is looked up later
+        return
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise AuthoringError(
                 f"step {name!r}: the parameter {str(parameter)!r} of {_called(function)} cannot be filled from the "
