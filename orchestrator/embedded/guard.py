@@ -11,7 +11,8 @@ from types import FrameType
 
 from orchestrator.embedded.child_processes import adopt_orphans, children_of, die_with_parent
 
-_PATIENCE = 5.0  # seconds that what is left gets to end by itself
+_PATIENCE = 5.0  # seconds for servers to end well whose parent was killed
+_SHORT_PATIENCE = 0.5  # seconds for what an orderly end left behind
 
 
 def continue_under_guard() -> None:
@@ -48,14 +49,14 @@ def _guard(child: int) -> int:
         pid, status = os.wait()
         if pid == child:
             break
-    _clear_away()
     code = os.waitstatus_to_exitcode(status)
+    _clear_away(_PATIENCE if code < 0 else _SHORT_PATIENCE)
     return code if code >= 0 else 128 - code
 
 
-def _clear_away() -> None:
-    """Wait for all descendants that are left, and kill those that take too long."""
-    patience = time.monotonic() + _PATIENCE
+def _clear_away(seconds: float) -> None:
+    """Wait for all descendants that are left, and kill those that take longer than that."""
+    patience = time.monotonic() + seconds
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from orchestrator.embedded.child_processes import spawn
@@ -41,9 +40,9 @@ class _Place:
 class Supervisor:
     """Runs programs until SIGINT, SIGTERM or SIGHUP, prefixing their output with their names.
 
-    Each program leads a session of its own, so a Ctrl-C in the terminal reaches the supervisor alone. On a stop
-    SIGTERM goes to the main processes only; what is left after `grace` seconds, or at a second Ctrl-C, is killed
-    with all of its process group. `tick` is called about once a second; what it raises ends the run at once.
+    Each program leads a session of its own, so a Ctrl-C reaches the supervisor alone. On a stop SIGTERM goes to the
+    main processes only; what is left after `grace` seconds, or at a second Ctrl-C, is killed with its process group.
+    `tick` is called about once a second; what it raises ends the run at once.
     """
 
     def __init__(
@@ -67,8 +66,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until told to stop; return when every process has ended. Call it from the main thread."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, self._on_signal) for number in numbers}
+        before = {each: signal.signal(each, self._on_signal) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         next_tick = time.monotonic() + 1
         try:
             while self._stop_by is None or any(place.process for place in self._places):
@@ -85,7 +83,7 @@ class Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: object) -> None:
         if self._stop_by is None:
             self._stop_by = time.monotonic() + self._grace
         elif number == signal.SIGINT:
@@ -96,10 +94,9 @@ class Supervisor:
             if self._stop_by is None and now >= place.due:
                 self._start(place, now)
         elif os.waitid(os.P_PID, place.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            status = self._kill(place)  # the children that it left, while its number is still ours
+            how = self._kill(place)  # the children that it left, while its number is still ours
             place.pause = 1.0 if now - place.started > _RAN_WELL else place.pause
             if self._stop_by is None:
-                how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
                 self._say(place, f"ended ({how}), starts again in {place.pause:.0f} s")
             place.due = now + place.pause
             place.pause = min(place.pause * 2, _LONGEST_PAUSE)
@@ -123,15 +120,15 @@ class Supervisor:
             os.set_blocking(place.process.stdout.fileno(), False)
             self._selector.register(place.process.stdout, selectors.EVENT_READ, place)
 
-    def _kill(self, place: _Place) -> int:
+    def _kill(self, place: _Place) -> str:
         if place.process is None:
-            return 0
+            return "not running"
         with suppress(ProcessLookupError):
             os.killpg(place.process.pid, signal.SIGKILL)
         status = place.process.wait()
         self._read(place, last=True)
         place.process = None
-        return status
+        return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
     def _read(self, place: _Place, *, last: bool = False) -> None:
         pipe = place.process.stdout if place.process else None

@@ -17,6 +17,8 @@ import psycopg
 import pytest
 import redis
 from kombu import Connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.machine import embedded_machine, running_addresses
@@ -92,7 +94,7 @@ def test_nothing_is_open_to_others(made_once: Path) -> None:
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"postgresql://orchestrator:guess@/orchestrator?host={sockets}")
         with pytest.raises(redis.AuthenticationError):
-            redis.Redis(unix_socket_path=str(sockets / "valkey.sock")).ping()
+            redis.Redis(unix_socket_path=str(sockets / "valkey.sock"), retry=Retry(NoBackoff(), 0)).ping()
 
 
 def test_servers_keep_what_the_engine_relies_on(made_once: Path) -> None:
