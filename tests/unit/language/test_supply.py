@@ -60,6 +60,13 @@ def removes_node_name() -> State:
     return {"node_name": REMOVED}
 
 
+@step("Removes or supplies node_name")
+def removes_or_supplies_node_name() -> State:
+    if make():
+        return {"node_name": REMOVED}
+    return {"node_name": "lon"}
+
+
 @step("Returns nothing")
 def returns_nothing() -> None:
     make()
@@ -165,6 +172,7 @@ def test_a_parameter_that_nothing_supplies_is_reported_where_its_function_stands
         step("Partial")(functools.partial(make)),
         step("Made at run time")(eval("lambda: {}")),
         supplies_node_name >> conditional(lambda state: True)(removes_node_name),
+        removes_or_supplies_node_name,
     ],
 )
 def test_what_may_supply_it_silences_the_report(before):
