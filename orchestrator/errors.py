@@ -181,3 +181,68 @@ class StepResultError(OrchestratorError):
 
 class UnknownWorkflowError(NotFoundError):
     """There is no workflow with this name."""
+
+
+# Processes and their forms
+
+
+class ProcessNotFoundError(NotFoundError):
+    """There is no such process."""
+
+
+class ForbiddenError(OrchestratorError):
+    """The actor may not do this."""
+
+
+class PredicateFailedError(OrchestratorError):
+    """The workflow may not start now."""
+
+
+class EnginePausedError(UnavailableError):
+    """The engine is paused."""
+
+
+class CodeMissingError(ConflictError):
+    """The code of the workflow that this process runs is not in the catalog here."""
+
+
+class NotATaskError(InvalidInputError):
+    """Only tasks can be deleted."""
+
+
+class MalformedPagesError(InvalidInputError):
+    """The pages of a form are a list of objects."""
+
+
+class UnstorableInputError(InvalidInputError):
+    """What was entered cannot be stored."""
+
+
+class IdempotencyKeyError(InvalidInputError):
+    """The idempotency key was used for another request, or is too long."""
+
+
+class FormOverflowError(InvalidInputError):
+    """More pages were sent than the form has."""
+
+
+class FormInvalidError(InvalidInputError):
+    """A page of the form does not fit.
+
+    `members` has `validation_errors`: objects with `type`, `loc`, `msg` and `input`.
+    """
+
+    def __init__(self, message: str, validation_errors: list[dict[str, object]]) -> None:
+        super().__init__(message)
+        self.members = {"validation_errors": validation_errors}
+
+
+class FormIncompleteError(OrchestratorError):
+    """The form has another page to fill in.
+
+    `members` has `form`, the JSON schema of that page, and `meta`, which tells in `hasNext` whether more follow.
+    """
+
+    def __init__(self, schema: dict[str, object], meta: dict[str, object] | None) -> None:
+        super().__init__()
+        self.members = {"form": schema, "meta": meta}

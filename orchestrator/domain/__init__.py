@@ -1,0 +1,1 @@
+"""Subscriptions, their products and blocks: models, lifecycle, relations and the rules of use."""

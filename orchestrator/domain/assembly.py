@@ -1,0 +1,110 @@
+"""Making the blocks of a model from rows: each block once, whatever number of fields refer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from orchestrator.domain.shape import BlockField, DomainModel, kind_named, shape_of
+from orchestrator.errors import BlockCycleError, ValuesDoNotFitError
+from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.storage.subscription_statements import BlockRow, TreeRows
+
+
+class BlockAssembly:
+    """Builds the blocks of one loaded tree, from the leaves upwards; what is shared stays one object."""
+
+    def __init__(self, tree: TreeRows, owner: UUID) -> None:
+        """Blocks of `owner` become what their field says; those of others suit the status of their own owner."""
+        self._tree = tree
+        self._owner = owner
+        self._built: dict[UUID, DomainModel] = {}
+        self._under_way: dict[UUID, str] = {}
+
+    def fields(
+        self, model: type[DomainModel], links: Mapping[str, tuple[UUID, ...]], path: str
+    ) -> dict[str, DomainModel | list[DomainModel] | None]:
+        """The values of the fields of `model` that hold blocks, given the ids that each attribute refers to.
+
+        A field without a block that must have one is left out: pydantic then tells that it is missing.
+
+        Raises:
+            ValuesDoNotFitError: a block is of a kind that the field does not take, or its values do not fit.
+            BlockCycleError: a block refers to itself through others.
+        """
+        return {
+            field.name: value
+            for field in shape_of(model).blocks
+            for value in self._field(field, links.get(field.name, ()), f"{path}.{field.name}" if path else field.name)
+        }
+
+    def block(self, identifier: UUID, kinds: tuple[type[DomainModel], ...], path: str) -> DomainModel:
+        """The block of this id as one of these kinds; `path` is where it stands, for messages.
+
+        Raises:
+            ValuesDoNotFitError: it is of another kind, or its values do not fit.
+            BlockCycleError: it refers to itself through others.
+        """
+        if identifier in self._under_way:
+            raise BlockCycleError(
+                f"The block at {self._under_way[identifier]} refers to itself: {path} is the same one"
+            )
+        built = self._built.get(identifier)
+        if built is not None:
+            return built
+        row = self._tree.blocks[identifier]
+        kind = self._kind(row, kinds, path)
+        self._under_way[identifier] = path
+        shape = shape_of(kind)
+        links = {field.name: self._tree.links.get((identifier, field.name), ()) for field in shape.blocks}
+        values: dict[str, Any] = {name: row.values[name] for name in shape.values if name in row.values}
+        values |= self.fields(kind, links, path)
+        with values_must_fit(kind, path):
+            built = kind(
+                name=row.name,
+                subscription_instance_id=identifier,
+                owner_subscription_id=row.subscription_id,
+                label=row.label,
+                **values,
+            )
+        del self._under_way[identifier]
+        self._built[identifier] = built
+        return built
+
+    def _field(self, field: BlockField, ids: tuple[UUID, ...], path: str) -> Iterator[Any]:
+        if field.many:
+            yield [self.block(one, field.kinds, f"{path}[{index}]") for index, one in enumerate(ids)]
+        elif len(ids) > 1:
+            raise ValuesDoNotFitError(f"{path} takes one block, but {len(ids)} are stored there")
+        elif ids:
+            yield self.block(ids[0], field.kinds, path)
+        elif field.optional:
+            yield None
+
+    def _kind(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], path: str) -> type[DomainModel]:
+        kind = kind_named(kinds, row.name, SubscriptionLifecycle(row.status), row.subscription_id == self._owner)
+        if kind is not None:
+            return kind
+        names = " or ".join(declared.__block_name__ or declared.__qualname__ for declared in kinds)
+        raise ValuesDoNotFitError(f"{path} takes a block {names}, but a block {row.name} is stored there")
+
+
+@contextmanager
+def values_must_fit(model: type[DomainModel], path: str = "") -> Iterator[None]:
+    """Turn pydantic's errors into one sentence that tells what does not fit where.
+
+    Raises:
+        ValuesDoNotFitError: the values were refused.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors(include_url=False, include_input=False, include_context=False):
+            place = ".".join(str(part) for part in ((path, *fault["loc"]) if path else fault["loc"]))
+            faults.append(f"{place or 'the whole'}: {fault['msg']}")
+        raise ValuesDoNotFitError(f"The values do not fit {model.__qualname__}: {'; '.join(faults)}") from error

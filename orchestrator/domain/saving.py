@@ -1,0 +1,58 @@
+"""Models in what a step returned: each is saved once and stands in the state as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.domain.shape import DomainModel
+from orchestrator.domain.subscriptions import SubscriptionModel
+
+
+def as_state(model: DomainModel) -> dict[str, Any]:
+    """The model with all its blocks and computed fields as plain JSON values."""
+    return model.model_dump(mode="json")
+
+
+def contains_models(value: Any) -> bool:
+    """Whether a subscription model stands anywhere in dicts, lists and tuples."""
+    match value:
+        case SubscriptionModel():
+            return True
+        case Mapping():
+            return any(contains_models(item) for item in value.values())
+        case list() | tuple():
+            return any(contains_models(item) for item in value)
+        case _:
+            return False
+
+
+def save_models(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Save every subscription model in a step's delta, and give the delta with their values instead.
+
+    A model that stands there twice is saved once; blocks that stand there alone are not saved. What is neither a model
+    nor a container is left as it is.
+
+    Raises:
+        OrchestratorError: as `SubscriptionModel.save`.
+    """
+    saved: dict[int, dict[str, Any]] = {}
+    return {key: _replace(item, saved) for key, item in value.items()}
+
+
+def _replace(value: Any, saved: dict[int, dict[str, Any]]) -> Any:
+    match value:
+        case SubscriptionModel():
+            # The delta holds the model, so its identity is not given to another object meanwhile.
+            if id(value) not in saved:
+                value.save()
+                saved[id(value)] = as_state(value)
+            return saved[id(value)]
+        case DomainModel():
+            return as_state(value)
+        case dict():
+            return {key: _replace(item, saved) for key, item in value.items()}
+        case list() | tuple():
+            return [_replace(item, saved) for item in value]
+        case _:
+            return value

@@ -1,0 +1,338 @@
+"""`SubscriptionModel`: a customer's subscription, and `change_lifecycle`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+from uuid_utils.compat import uuid7
+
+from orchestrator.domain.assembly import BlockAssembly, values_must_fit
+from orchestrator.domain.blocks import as_uuid, default_blocks
+from orchestrator.domain.changes import difference
+from orchestrator.domain.conversion import Conversion
+from orchestrator.domain.lifecycle import check_users
+from orchestrator.domain.products import ProductModel, read_fixed_inputs
+from orchestrator.domain.registry import product_models
+from orchestrator.domain.shape import DomainModel, shape_of
+from orchestrator.domain.snapshot import Snapshot, take_snapshot
+from orchestrator.errors import (
+    AuthoringError,
+    InvalidInputError,
+    LifecycleError,
+    ProductNotFoundError,
+    SubscriptionNotFoundError,
+    WrongProductError,
+)
+from orchestrator.language.json_values import to_json
+from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.storage.session import db
+from orchestrator.storage.subscription_relations import subscriptions_using
+from orchestrator.storage.subscription_statements import (
+    SubscriptionTree,
+    find_product,
+    load_subscription,
+    root_links,
+)
+from orchestrator.storage.subscription_writing import (
+    delete_blocks,
+    insert_blocks,
+    insert_changes,
+    insert_subscription,
+    patch_blocks,
+    update_subscription,
+    write_links,
+)
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _with_offset(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+CustomerId = Annotated[str, BeforeValidator(_text)]
+Time = Annotated[datetime, AfterValidator(_with_offset)]
+
+_COLUMNS = ("customer_id", "description", "status", "insync", "start_date", "end_date", "note")
+
+
+class SubscriptionModel(DomainModel):
+    """A customer's subscription to a product: scalar values, the product's fixed inputs, and root blocks.
+
+    `class NodeInactive(SubscriptionModel, is_base=True)` is the base of a model; variants name the statuses that they
+    are for: `class Node(NodeInactive, lifecycle=[SubscriptionLifecycle.ACTIVE])`. Fields that hold blocks are root
+    blocks, all others are fixed inputs. Nothing is written before `save`; a step saves the models that it returns.
+    """
+
+    __own_fields__: ClassVar[frozenset[str]] = frozenset(
+        {"product", "subscription_id", "version", *_COLUMNS},
+    )
+
+    product: ProductModel
+    customer_id: CustomerId
+    subscription_id: UUID = Field(default_factory=uuid7)
+    description: str = "Initial subscription"
+    status: SubscriptionLifecycle = SubscriptionLifecycle.INITIAL
+    insync: bool = False
+    start_date: Time | None = None
+    end_date: Time | None = None
+    note: str | None = None
+    version: int = 1
+
+    _loaded: Snapshot | None = PrivateAttr(default=None)
+    _fixed_inputs: dict[str, Any] | None = PrivateAttr(default=None)
+
+    def __init_subclass__(
+        cls, *, is_base: bool = False, lifecycle: Sequence[SubscriptionLifecycle] | None = None, **config: Any
+    ) -> None:
+        """Take a place among the variants of this model."""
+        super().__init_subclass__(**config)
+        cls._join_variants(is_base, lifecycle)
+
+    @classmethod
+    def from_product_id(
+        cls,
+        product_id: UUID | str,
+        customer_id: str | UUID,
+        status: SubscriptionLifecycle | str = SubscriptionLifecycle.INITIAL,
+        description: str | None = None,
+        insync: bool = False,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        note: str | None = None,
+        version: int = 1,
+    ) -> Self:
+        """A new subscription with the blocks that it must have. It is not written before `save`.
+
+        Raises:
+            ProductNotFoundError: there is no such product.
+            WrongProductError: the product has another model.
+            LifecycleError: this variant is too loose for the status.
+            ValuesDoNotFitError: a value that this variant must have has no default.
+        """
+        row = find_product(db.session, as_uuid(product_id, "product"))
+        if row is None:
+            raise ProductNotFoundError(f"There is no product {product_id}")
+        cls._check_product(row.name)
+        lifecycle = SubscriptionLifecycle(status)
+        cls._check_suits(lifecycle, f"A new subscription to {row.name!r}")
+        subscription_id = uuid7()
+        fixed_inputs = read_fixed_inputs(cls, row)
+        with values_must_fit(cls):
+            model = cls(
+                product=ProductModel.from_row(row),
+                customer_id=str(customer_id),
+                subscription_id=subscription_id,
+                description=description or f"Initial subscription of {row.description or row.name}",
+                status=lifecycle,
+                insync=insync,
+                start_date=start_date,
+                end_date=end_date,
+                note=note,
+                version=version,
+                **fixed_inputs,
+                **default_blocks(cls, subscription_id, {}),
+            )
+        model._fixed_inputs = model._present_fixed_inputs()
+        return model
+
+    @classmethod
+    def from_subscription(cls, subscription_id: UUID | str) -> Self:
+        """Load a subscription with all its blocks, in one statement.
+
+        On `SubscriptionModel` itself the class is that of the product, in the variant for the status. A variant loads
+        subscriptions in a status that asks for less, too, if their values fit it.
+
+        Raises:
+            SubscriptionNotFoundError: there is none of this id.
+            ProductNotRegisteredError: no model is registered for its product.
+            WrongProductError: it belongs to a product with another model.
+            LifecycleError: this variant is too loose for the status.
+            ValuesDoNotFitError: the stored values do not fit the model.
+        """
+        return cls.from_tree(read_tree(subscription_id))
+
+    @classmethod
+    def from_tree(cls, tree: SubscriptionTree) -> Self:
+        """As `from_subscription`, from rows that were read already."""
+        identifier = tree.subscription.subscription_id
+        status = SubscriptionLifecycle(tree.subscription.status)
+        if cls.__variants__ is None:
+            model = product_models.get(tree.product.name).variant(status)
+            if not issubclass(model, cls):
+                raise WrongProductError(f"Subscription {identifier} is a {model.__qualname__}, no {cls.__qualname__}")
+            return model._build(tree)
+        cls._check_product(tree.product.name)
+        cls._check_suits(status, f"Subscription {identifier}")
+        return cls._build(tree)
+
+    @classmethod
+    def from_other_lifecycle(
+        cls, other: SubscriptionModel, status: SubscriptionLifecycle | str, skip_validation: bool = False
+    ) -> Self:
+        """The same subscription in another status, as the variant of the model for it; `other` is used up.
+
+        `start_date` is set when it becomes active, `end_date` when it is terminated, unless they are known.
+
+        Args:
+            other: the subscription as it is.
+            status: the status that it takes.
+            skip_validation: do not ask whether subscriptions that use this one allow it.
+
+        Raises:
+            UnsafeTransitionError: subscriptions that use this one are in a status that needs more.
+            ValuesDoNotFitError: a value is missing that the variant must have.
+            WrongProductError: `other` is of another model.
+        """
+        target = SubscriptionLifecycle(status)
+        if cls.__variants__ is not None and cls.__variants__ is not type(other).__variants__:
+            raise WrongProductError(f"{type(other).__qualname__} is no variant of {cls.__qualname__}")
+        model = type(other).variant(target)
+        if not issubclass(model, cls):
+            model = cls.variant(target)
+        is_change = target != other.status
+        if is_change and not skip_validation and other._loaded is not None:
+            users = subscriptions_using(db.session, other.subscription_id)
+            check_users(target, ((user.description, SubscriptionLifecycle(user.status)) for user in users))
+        own = {name: getattr(other, name) for name in SubscriptionModel.__own_fields__}
+        own["status"] = target
+        if is_change and target is SubscriptionLifecycle.ACTIVE:
+            own["start_date"] = other.start_date or datetime.now(UTC)
+        if is_change and target is SubscriptionLifecycle.TERMINATED:
+            own["end_date"] = other.end_date or datetime.now(UTC)
+        fields = Conversion(other.subscription_id, target).fields(other, model)
+        with values_must_fit(model):
+            converted = model(**own, **fields)
+        assert isinstance(converted, cls)
+        converted._loaded = other._loaded
+        converted._fixed_inputs = other._fixed_inputs
+        return converted
+
+    def save(self) -> None:
+        """Write what changed since the subscription was loaded; nothing when nothing did. Does not commit.
+
+        Raises:
+            StaleSubscriptionError: somebody else saved it after it was loaded.
+            LifecycleError: the class is too loose for the status; `change_lifecycle` gives the right one.
+            BlockCycleError: a block refers to itself through others.
+            BlockOwnershipError: a root block belongs to another subscription.
+            BlockInUseError: a removed block is used by another subscription.
+            ValuesDoNotFitError: a list has too few or too many blocks.
+            UnstorableValueError: JSON cannot hold a value.
+        """
+        self._check_suits(self.status, f"Subscription {self.subscription_id}")
+        if self._fixed_inputs is not None and self._fixed_inputs != self._present_fixed_inputs():
+            raise InvalidInputError(f"Fixed inputs of {self.product.name!r} belong to the product and cannot change")
+        session, origin = db.session, db.origin
+        snapshot = self._snapshot()
+        changes = difference(self._loaded, snapshot)
+        if changes.is_empty:
+            return
+        session.flush()
+        if self._loaded is None:
+            insert_subscription(session, self.subscription_id, self.version, changes.columns, origin)
+        else:
+            self.version = update_subscription(session, self.subscription_id, self.version, changes.columns, origin)
+        if changes.new_blocks:
+            insert_blocks(session, self.subscription_id, changes.new_blocks)
+        if changes.patches:
+            patch_blocks(session, self.subscription_id, changes.patches)
+        if changes.removed_links or changes.new_links:
+            write_links(session, changes.removed_links, changes.new_links, snapshot.blocks)
+        if changes.removed_blocks:
+            delete_blocks(session, self.subscription_id, changes.removed_blocks)
+        if changes.history:
+            insert_changes(session, self.subscription_id, changes.history, origin)
+        self._loaded = snapshot
+
+    @classmethod
+    def _build(cls, tree: SubscriptionTree) -> Self:
+        row = tree.subscription
+        blocks = BlockAssembly(tree.tree, row.subscription_id).fields(
+            cls, root_links(tree.tree, row.subscription_id), ""
+        )
+        fixed_inputs = read_fixed_inputs(cls, tree.product)
+        with values_must_fit(cls):
+            model = cls(
+                product=ProductModel.from_row(tree.product),
+                customer_id=row.customer_id,
+                subscription_id=row.subscription_id,
+                description=row.description,
+                status=SubscriptionLifecycle(row.status),
+                insync=row.insync,
+                start_date=row.start_date,
+                end_date=row.end_date,
+                note=row.note,
+                version=row.version,
+                **fixed_inputs,
+                **blocks,
+            )
+        stored = {identifier: block.values for identifier, block in tree.tree.blocks.items()}
+        model._loaded = model._snapshot().limited_to(stored)
+        model._fixed_inputs = model._present_fixed_inputs()
+        return model
+
+    @classmethod
+    def _check_product(cls, product_name: str) -> None:
+        registered = product_models.find(product_name)
+        if registered is not None and registered.__variants__ is not cls.__variants__:
+            raise WrongProductError(
+                f"The model of product {product_name!r} is {registered.__qualname__}, not {cls.__qualname__}"
+            )
+
+    @classmethod
+    def _check_suits(cls, status: SubscriptionLifecycle, what: str) -> None:
+        if not cls.suits(status):
+            raise LifecycleError(
+                f"{what} is {status.value}, for which {cls.__qualname__} is too loose: "
+                f"it must be a {cls.variant(status).__qualname__}"
+            )
+
+    def _present_fixed_inputs(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in shape_of(type(self)).values}
+
+    def _snapshot(self) -> Snapshot:
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
+        for name in ("customer_id", "description", "note"):
+            to_json(columns[name], name)
+        columns["status"] = self.status.value
+        columns["product_id"] = self.product.product_id
+        return take_snapshot(self.subscription_id, self, columns)
+
+
+def read_tree(subscription_id: UUID | str) -> SubscriptionTree:
+    """The rows of a subscription.
+
+    Raises:
+        SubscriptionNotFoundError: there is none of this id.
+    """
+    identifier = as_uuid(subscription_id, "subscription")
+    tree = load_subscription(db.session, identifier)
+    if tree is None:
+        raise SubscriptionNotFoundError(f"There is no subscription {identifier}")
+    return tree
+
+
+_Subscription = TypeVar("_Subscription", bound=SubscriptionModel)
+
+
+def change_lifecycle(subscription: _Subscription, status: SubscriptionLifecycle | str) -> _Subscription:
+    """The subscription in this status, as the variant of its model for it; itself when it is that already.
+
+    Raises:
+        AuthoringError: `subscription` is no model.
+        UnsafeTransitionError: subscriptions that use this one are in a status that needs more.
+        ValuesDoNotFitError: a value is missing that the variant must have.
+    """
+    if not isinstance(subscription, SubscriptionModel):
+        raise AuthoringError(f"change_lifecycle takes a subscription model, not a {type(subscription).__name__}")
+    target = SubscriptionLifecycle(status)
+    if subscription.status == target and type(subscription) is type(subscription).variant(target):
+        return subscription
+    return cast("_Subscription", SubscriptionModel.from_other_lifecycle(subscription, target))

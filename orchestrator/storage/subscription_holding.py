@@ -1,0 +1,132 @@
+"""Taking a subscription for a process and giving it back, and which process works on which subscription."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from orchestrator.storage.session import Origin
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has a subscription: the process and its workflow, if any, and whether the process is still under way."""
+
+    insync: bool
+    process_id: UUID | None
+    workflow_name: str | None
+    status: str | None
+
+
+# One conditional UPDATE, so that of two workflows exactly one wins: the second waits for the first and finds no row.
+_TAKE: Final = text("""
+WITH taken AS (
+    UPDATE subscriptions
+    SET insync = false, held_by = CAST(:process_id AS uuid), version = version + 1, last_modified_at = now()
+    WHERE subscription_id = :subscription_id AND insync
+    RETURNING subscription_id
+)
+INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
+SELECT subscription_id, 'insync', jsonb 'true', jsonb 'false', CAST(:process_id AS uuid), CAST(:step_key AS text),
+       CAST(:changed_by AS text)
+FROM taken
+RETURNING subscription_id
+""")
+
+# Out of sync already: it goes to the process that asks, unless another one that has not ended holds it.
+_TAKE_OVER: Final = text("""
+UPDATE subscriptions s
+SET held_by = CAST(:process_id AS uuid)
+WHERE s.subscription_id = :subscription_id AND NOT s.insync AND s.held_by IS DISTINCT FROM CAST(:process_id AS uuid)
+AND NOT EXISTS (SELECT FROM processes p WHERE p.process_id = s.held_by AND p.status NOT IN ('completed', 'aborted'))
+""")
+
+# Nothing is given back that another process which has not ended holds.
+_GIVE_BACK: Final = text("""
+WITH given AS (
+    UPDATE subscriptions s
+    SET insync = true, held_by = NULL, version = version + 1, last_modified_at = now()
+    WHERE s.subscription_id = :subscription_id AND NOT s.insync
+    AND (s.held_by IS NULL OR s.held_by = CAST(:process_id AS uuid) OR NOT EXISTS (
+        SELECT FROM processes p WHERE p.process_id = s.held_by AND p.status NOT IN ('completed', 'aborted')))
+    RETURNING subscription_id
+)
+INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
+SELECT subscription_id, 'insync', jsonb 'false', jsonb 'true', CAST(:process_id AS uuid), CAST(:step_key AS text),
+       CAST(:changed_by AS text)
+FROM given
+RETURNING subscription_id
+""")
+
+_HOLDER: Final = text("""
+SELECT s.insync, s.held_by AS process_id, w.name AS workflow_name, p.status
+FROM subscriptions s
+LEFT JOIN processes p ON p.process_id = s.held_by
+LEFT JOIN workflows w USING (workflow_id)
+WHERE s.subscription_id = :subscription_id
+""")
+
+_FIND_PROCESS: Final = text("""
+SELECT p.target, ps.before IS NOT NULL AS has_before
+FROM processes p
+LEFT JOIN process_subscriptions ps ON ps.process_seq = p.seq AND ps.subscription_id = :subscription_id
+WHERE p.seq = :process_seq
+""")
+
+_STORE: Final = text("""
+INSERT INTO process_subscriptions (process_seq, subscription_id, before)
+VALUES (:process_seq, :subscription_id, CAST(:before AS jsonb))
+ON CONFLICT (process_seq, subscription_id)
+DO UPDATE SET before = excluded.before
+WHERE process_subscriptions.before IS NULL AND excluded.before IS NOT NULL
+""")
+
+
+def take(session: Session, subscription_id: UUID, origin: Origin) -> bool:
+    """Take a subscription that is in sync for the process; False when it is not in sync (or does not exist)."""
+    return session.execute(_TAKE, _parameters(subscription_id, origin)).one_or_none() is not None
+
+
+def take_over(session: Session, subscription_id: UUID, origin: Origin) -> None:
+    """Note the process as the holder of a subscription out of sync that no process under way holds."""
+    session.execute(_TAKE_OVER, {"subscription_id": subscription_id, "process_id": origin.process_id})
+
+
+def give_back(session: Session, subscription_id: UUID, origin: Origin) -> bool:
+    """Put a subscription in sync; False when it is already, or another process that has not ended holds it."""
+    return session.execute(_GIVE_BACK, _parameters(subscription_id, origin)).one_or_none() is not None
+
+
+def holder_of(session: Session, subscription_id: UUID) -> Holder | None:
+    """Who has the subscription; None when there is none."""
+    row = session.execute(_HOLDER, {"subscription_id": subscription_id}).mappings().one_or_none()
+    return None if row is None else Holder(**row)
+
+
+def target_and_image(session: Session, process_seq: int, subscription_id: UUID) -> tuple[str, bool] | None:
+    """The target of a process, and whether it has stored the subscription as it was; None when there is no process."""
+    parameters = {"process_seq": process_seq, "subscription_id": subscription_id}
+    row = session.execute(_FIND_PROCESS, parameters).one_or_none()
+    return None if row is None else (row.target, row.has_before)
+
+
+def store_process_subscription(
+    session: Session, process_seq: int, subscription_id: UUID, before: dict[str, Any] | None
+) -> None:
+    """Record that a process works on a subscription. `before` is kept from the first time that it is known."""
+    image = None if before is None else orjson.dumps(before).decode()
+    session.execute(_STORE, {"process_seq": process_seq, "subscription_id": subscription_id, "before": image})
+
+
+def _parameters(subscription_id: UUID, origin: Origin) -> dict[str, Any]:
+    return {
+        "subscription_id": subscription_id,
+        "process_id": origin.process_id,
+        "step_key": origin.step_key,
+        "changed_by": origin.changed_by,
+    }

@@ -1,0 +1,163 @@
+"""Which subscriptions and blocks use which, and what decides whether a workflow may run on a subscription."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class BlockUse:
+    """The other end of a relation between two blocks, and the attribute that makes it."""
+
+    subscription_instance_id: UUID
+    name: str
+    label: str | None
+    subscription_id: UUID
+    attribute: str
+    order: int
+
+
+@dataclass(frozen=True)
+class RelatedSubscription:
+    """A subscription that uses another, or is used by it."""
+
+    subscription_id: UUID
+    description: str
+    status: str
+    insync: bool
+    customer_id: str
+    start_date: datetime | None
+    end_date: datetime | None
+    note: str | None
+    version: int
+    product_id: UUID
+    product_name: str
+    product_type: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """What decides whether workflows may run: the subscription, its relations out of sync, its users not terminated."""
+
+    subscription_id: UUID
+    product_id: UUID
+    status: str
+    insync: bool
+    version: int
+    held_by: UUID | None
+    locked_relations: tuple[UUID, ...]
+    unterminated_in_use_by_subscriptions: tuple[UUID, ...]
+
+
+_BLOCKS_USING: Final = text("""
+SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, r.domain_model_attr AS attribute,
+       r.order_id AS "order"
+FROM subscription_instance_relations r
+JOIN subscription_instances i ON i.subscription_instance_id = r.in_use_by_id
+JOIN product_blocks b USING (product_block_id)
+WHERE r.depends_on_id = :subscription_instance_id
+ORDER BY i.subscription_instance_id, r.domain_model_attr, r.order_id
+""")
+
+_BLOCKS_DEPENDED_ON: Final = text("""
+SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, r.domain_model_attr AS attribute,
+       r.order_id AS "order"
+FROM subscription_instance_relations r
+JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id
+JOIN product_blocks b USING (product_block_id)
+WHERE r.in_use_by_id = :subscription_instance_id
+ORDER BY r.domain_model_attr, r.order_id
+""")
+
+_RELATED: Final = """
+SELECT s.subscription_id, s.description, s.status, s.insync, s.customer_id, s.start_date, s.end_date, s.note, s.version,
+       p.product_id, p.name AS product_name, p.product_type, p.tag
+FROM subscriptions s JOIN products p USING (product_id)
+WHERE s.subscription_id IN (
+    SELECT other.subscription_id
+    FROM subscription_instances own
+    JOIN subscription_instance_relations r ON r.{own_end} = own.subscription_instance_id
+    JOIN subscription_instances other ON other.subscription_instance_id = r.{other_end}
+    WHERE own.subscription_id = :subscription_id AND other.subscription_id <> :subscription_id)
+ORDER BY s.seq
+"""
+_IN_USE_BY: Final = text(_RELATED.format(own_end="depends_on_id", other_end="in_use_by_id"))
+_DEPENDS_ON: Final = text(_RELATED.format(own_end="in_use_by_id", other_end="depends_on_id"))
+
+# Relations count in both directions: one that is out of sync locks, a user that is not terminated blocks. One that is
+# terminated does neither, or an abandoned termination would lock its relations for ever.
+_USAGE: Final = text("""
+WITH own AS MATERIALIZED (
+    SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = :subscription_id
+), users AS (
+    SELECT DISTINCT i.subscription_id FROM own
+    JOIN subscription_instance_relations r ON r.depends_on_id = own.subscription_instance_id
+    JOIN subscription_instances i ON i.subscription_instance_id = r.in_use_by_id
+    WHERE i.subscription_id <> :subscription_id
+), used AS (
+    SELECT DISTINCT i.subscription_id FROM own
+    JOIN subscription_instance_relations r ON r.in_use_by_id = own.subscription_instance_id
+    JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id
+    WHERE i.subscription_id <> :subscription_id
+)
+SELECT s.subscription_id, s.product_id, s.status, s.insync, s.version, s.held_by,
+    ARRAY(SELECT o.subscription_id FROM subscriptions o
+          WHERE o.subscription_id IN (SELECT subscription_id FROM users UNION SELECT subscription_id FROM used)
+          AND NOT o.insync AND o.status <> 'terminated' ORDER BY o.seq) AS locked,
+    ARRAY(SELECT o.subscription_id FROM subscriptions o
+          WHERE o.subscription_id IN (SELECT subscription_id FROM users)
+          AND o.status <> 'terminated' ORDER BY o.seq) AS unterminated
+FROM subscriptions s WHERE s.subscription_id = :subscription_id
+""")
+
+
+def blocks_using(session: Session, subscription_instance_id: UUID) -> tuple[BlockUse, ...]:
+    """The blocks that refer to this one."""
+    return _uses(session, _BLOCKS_USING, subscription_instance_id)
+
+
+def blocks_depended_on(session: Session, subscription_instance_id: UUID) -> tuple[BlockUse, ...]:
+    """The blocks that this one refers to."""
+    return _uses(session, _BLOCKS_DEPENDED_ON, subscription_instance_id)
+
+
+def subscriptions_using(session: Session, subscription_id: UUID) -> Sequence[RelatedSubscription]:
+    """The subscriptions with a block that refers to one of this subscription's, oldest first."""
+    rows = session.execute(_IN_USE_BY, {"subscription_id": subscription_id}).mappings()
+    return [RelatedSubscription(**row) for row in rows]
+
+
+def subscriptions_depended_on(session: Session, subscription_id: UUID) -> Sequence[RelatedSubscription]:
+    """The subscriptions whose blocks this subscription's blocks refer to, oldest first."""
+    rows = session.execute(_DEPENDS_ON, {"subscription_id": subscription_id}).mappings()
+    return [RelatedSubscription(**row) for row in rows]
+
+
+def usage_of(session: Session, subscription_id: UUID) -> UsageRow | None:
+    """What decides whether workflows may run on the subscription, in one statement; None when there is none."""
+    row = session.execute(_USAGE, {"subscription_id": subscription_id}).one_or_none()
+    if row is None:
+        return None
+    return UsageRow(
+        subscription_id=row.subscription_id,
+        product_id=row.product_id,
+        status=row.status,
+        insync=row.insync,
+        version=row.version,
+        held_by=row.held_by,
+        locked_relations=tuple(row.locked),
+        unterminated_in_use_by_subscriptions=tuple(row.unterminated),
+    )
+
+
+def _uses(session: Session, statement: TextClause, subscription_instance_id: UUID) -> tuple[BlockUse, ...]:
+    rows = session.execute(statement, {"subscription_instance_id": subscription_instance_id}).mappings()
+    return tuple(BlockUse(**row) for row in rows)
