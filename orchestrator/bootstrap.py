@@ -10,12 +10,14 @@ from functools import partial
 import structlog
 from celery import Celery
 from flask import Flask
+from kombu.exceptions import OperationalError
 
 from orchestrator.api.application import build_application as build_web_application
+from orchestrator.cli.tools import Tools
 from orchestrator.domain.registry import use_products
 from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
-from orchestrator.errors import SettingsError
+from orchestrator.errors import SettingsError, UnavailableError
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.context import Context
 from orchestrator.settings import Settings
@@ -83,6 +85,24 @@ def build_worker(settings: Settings) -> Celery:
     register_run_step(application, worker.runner, bell)
     application.conf.beat_scheduler = partial(Clock, sweep=Sweep(database_url), bell=bell)
     return application
+
+
+def build_tools() -> Tools:
+    """What the command line is handed."""
+    return Tools(build_context=build_context, load_catalog=load_catalog, ping_workers=ping_workers)
+
+
+def ping_workers(settings: Settings, seconds: float) -> list[str]:
+    """The names of the workers that answer within so many seconds.
+
+    Raises:
+        UnavailableError: the broker does not answer.
+    """
+    try:
+        answers = build_celery_application(settings).control.ping(timeout=seconds)
+    except (OperationalError, OSError) as error:
+        raise UnavailableError(f"The broker does not answer: {error}") from error
+    return sorted(name for answer in answers for name in answer)
 
 
 def configure_logging(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def _only_loopback(host: str) -> str:
 class Settings(BaseSettings):
     """What can be set from outside. Each field is the environment variable `ORCHESTRATOR_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(None, description="PostgreSQL 14 or newer; not set: `up` embeds one.")
     broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: `up` embeds one.")
@@ -98,3 +99,8 @@ def read_settings() -> Settings:
             (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()
         ]
         raise SettingsError("; ".join(f"ORCHESTRATOR_{name.upper()}: {message}" for name, message in found)) from None
+
+
+def whole_environment() -> dict[str, str]:
+    """A copy of all variables, for the processes that this one starts."""
+    return dict(os.environ)

