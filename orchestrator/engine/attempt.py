@@ -11,12 +11,12 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator.domain.builtin_steps import run_builtin
-from orchestrator.domain.loading import StateModelLoader
-from orchestrator.domain.saving import save_models
+from orchestrator.domain.loading import SubscriptionLoader
+from orchestrator.domain.saving import contains_models, save_models
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
 from orchestrator.engine.lost_connection import record_after_loss
-from orchestrator.engine.record import LostClaimError, Place, write_record
+from orchestrator.engine.record import LostClaimError, Place, transition_of, write_record
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import (
     Abort,
@@ -51,7 +51,8 @@ class Attempt:
         self._max_delta_bytes = max_delta_bytes
         claim = place.claim
         self._origin = Origin(claim.created_by, claim.process_id, claim.seq, place.key)
-        # An outcome that was reached without db.session: it can be recorded again without running the step again.
+        # An outcome that can be recorded again without running the step again: it was reached without db.session,
+        # and has no models (a model that was saved once takes itself for stored, also when the commit was lost).
         self._in_hand: Outcome | None = None
         self._transition: Transition | None = None
 
@@ -79,7 +80,8 @@ class Attempt:
     def fail(self, error: BaseException, step: Step | None) -> Transition | None:
         """Record that the step failed, or that it will be tried again; its effects are rolled back already."""
         verdict = judge(error, is_task=self._place.claim.is_task)
-        log.info("step failed", step=self._place.key, process_id=str(self._place.claim.process_id), error=str(error))
+        claim = self._place.claim
+        log.info("step failed", step=self._place.key, process_id=str(claim.process_id), error=verdict.error.message)
         try:
             outcome = self._failure_outcome(verdict, error, step)
             self._in_hand = outcome
@@ -100,10 +102,10 @@ class Attempt:
             outcome = self._in_hand if prepared is None else self._outcome(step, prepared)
             assert outcome is not None
             session = self._connection.opened_session
-            if session is None:
-                self._in_hand = outcome
-            else:
+            if session is not None:
                 session.flush()
+            elif not (isinstance(outcome, Done) and contains_models(outcome.delta)):
+                self._in_hand = outcome
             self._record(outcome)
 
     def _prepare(self, step: Step) -> Prepared | Focus | Skipped:
@@ -117,7 +119,7 @@ class Attempt:
         # Models are loaded in a transaction that ends before the function is called: no idle transaction during a
         # slow call to the outside.
         with self._connection.transaction(), current_session(self._connection.session, self._origin):
-            return prepare(step, claim.state, StateModelLoader(), extras)
+            return prepare(step, claim.state, SubscriptionLoader(), extras)
 
     def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped) -> Outcome:
         match prepared:
@@ -148,7 +150,9 @@ class Attempt:
     def _record(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             outcome = replace(outcome, delta=save_models(outcome.delta))
-        self._transition = write_record(self._connection, self._place, outcome, self._max_delta_bytes)
+        # Known before the commit: whether that was answered may have to be found out afterwards.
+        self._transition = transition_of(self._place, outcome)
+        write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
 
     def _failure_outcome(self, verdict: Verdict, error: BaseException, step: Step | None) -> Outcome:
         retry = None if step is None else step.retry
@@ -163,7 +167,6 @@ class Attempt:
         return RetryLater(verdict.error, retry.pause(tries, random.random()))
 
     def _after_loss(self) -> Transition | None:
-        self._transition = None
         outcome = self._in_hand
         recorded = record_after_loss(
             self._connection, self._place.claim, None if outcome is None else lambda: self._record_again(outcome)

@@ -113,7 +113,7 @@ class WorkerConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is one transaction, shared with the session; rolled back unless `commit` is called inside."""
+        """Everything inside is one transaction, shared with the session; rolled back unless `commit` was called."""
         connection = self.open()
         connection.autocommit = False
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
-from orchestrator.engine.claims import Claim
+from orchestrator.engine.claims import Claim, release
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.storage.step_statements import END_BACKEND, FIND_RECORD, LOCK_PROCESS, TRY_LOCK, step_lock_key
 
@@ -44,6 +44,14 @@ def record_after_loss(connection: WorkerConnection, claim: Claim, record: Callab
         time.sleep(0.1)
     else:
         return False
+    try:
+        return _settle(connection, claim, record)
+    finally:
+        if not connection.lost:
+            release(connection, claim.seq)
+
+
+def _settle(connection: WorkerConnection, claim: Claim, record: Callable[[], None] | None) -> bool:
     with connection.transaction():
         ours = connection.row(LOCK_PROCESS, {"seq": claim.seq, "claim": claim.token})
         if connection.row(FIND_RECORD, {"claim": claim.token}) is not None:

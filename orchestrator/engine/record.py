@@ -62,7 +62,15 @@ class Place:
         return self.version.steps[position].key if position < len(self.version.steps) else None
 
 
-def write_record(connection: WorkerConnection, place: Place, outcome: Outcome, max_delta_bytes: int) -> Transition:
+def transition_of(place: Place, outcome: Outcome) -> Transition:
+    """What this outcome makes of the process."""
+    running = ProcessValue(ProcessStatus.RUNNING, place.claim.position, len(place.version.steps))
+    return after_outcome(running, outcome, datetime.now(UTC))
+
+
+def write_record(
+    connection: WorkerConnection, place: Place, outcome: Outcome, transition: Transition, max_delta_bytes: int
+) -> None:
     """Write the step row, move the process, let go of the lock and commit; the caller has a transaction open.
 
     Raises:
@@ -72,9 +80,6 @@ def write_record(connection: WorkerConnection, place: Place, outcome: Outcome, m
         psycopg.Error: the database refused, or went away.
     """
     claim = place.claim
-    transition = after_outcome(
-        ProcessValue(ProcessStatus.RUNNING, claim.position, len(place.version.steps)), outcome, datetime.now(UTC)
-    )
     delta, removed = _changes(outcome, max_delta_bytes)
     process = transition.process
     reason = process.failed_reason
@@ -109,7 +114,6 @@ def write_record(connection: WorkerConnection, place: Place, outcome: Outcome, m
         raise OutsideCommitError
     connection.row(UNLOCK, {"key": step_lock_key(claim.seq)})
     connection.commit()
-    return transition
 
 
 def _changes(outcome: Outcome, max_delta_bytes: int) -> tuple[str, tuple[str, ...]]:
