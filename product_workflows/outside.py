@@ -31,6 +31,10 @@ class WrongAnswerError(Exception):
     """A system outside says that all is well, in words that it should not use."""
 
 
+# All that can go wrong with a call.
+TROUBLE: Final = (OutsideRefusedError, WrongAnswerError, httpx.TransportError)
+
+
 def call(
     method: Literal["GET", "PUT", "DELETE"],
     path: str,

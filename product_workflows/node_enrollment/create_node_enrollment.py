@@ -22,9 +22,10 @@ from orchestrator import (
     step,
     store_process_subscription,
 )
-from product_workflows.node_enrollment.esdb import get_free_nodes, reserve_node
+from product_workflows.node_enrollment.esdb import Node, get_free_nodes, reserve_node
 from product_workflows.node_enrollment.models import NodeEnrollmentInactive, NodeEnrollmentProvisioning
 from product_workflows.node_enrollment.nso import configure_device
+from product_workflows.outside import TROUBLE
 
 ROLES: Final = {"1": "core", "2": "edge"}
 
@@ -37,12 +38,20 @@ def map_role(role_id: str, select_node: str) -> str:
 
 
 def initial_input_form_generator(product_name: str) -> FormGenerator:
-    """Ask whose node it is and which one; then show what ESDB knows of it, to be corrected."""
-    nodes = {node["name"]: node for node in get_free_nodes()}
+    """Ask whose node it is and which one; then show what ESDB knows of it, to be corrected.
+
+    While ESDB does not answer, the page says so of every node: a form has no other way to tell.
+    """
+    nodes: dict[str, Node] = {}
+    trouble = ""
+    try:
+        nodes = {node["name"]: node for node in get_free_nodes()}
+    except TROUBLE as error:
+        trouble = f"ESDB cannot say which nodes are free: {error}"
 
     def free(name: str) -> str:
         if name not in nodes:
-            raise ValueError(f"{name} is not a free node; free are {', '.join(nodes) or 'none'}")
+            raise ValueError(trouble or f"{name} is not a free node; free are {', '.join(nodes) or 'none'}")
         return name
 
     class SelectNodeForm(FormPage):
