@@ -282,7 +282,9 @@ class Story:
             self.findings.compare(f"the delta of {place}", wanted, found)
 
 
-def check_flower(flower: httpx.Client, began: float, processes: list[Json], findings: Findings) -> None:
+def check_flower(
+    flower: httpx.Client, began: float, processes: list[Json], findings: Findings, patience: float = 10.0
+) -> None:
     """Compare Flower's tasks with the step rows: one SUCCESS for each success, one FAILURE for each failure.
 
     A bell that found nothing to do is no step. All else that Flower has seen since the demo began must be a row.
@@ -295,7 +297,7 @@ def check_flower(flower: httpx.Client, began: float, processes: list[Json], find
     }
     recorded = sum(row["task_id"] is not None for process in processes for row in process["steps"])
     findings.compare("step rows with a Celery task of their own", recorded, len(rows))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience
     while True:
         answer = _answer(flower.get("/api/tasks", params={"limit": 100_000}), 200)
         tasks = {
