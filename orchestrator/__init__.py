@@ -1,3 +1,115 @@
-"""A durable workflow orchestrator for customer subscriptions."""
+"""A durable workflow orchestrator for customer subscriptions. What an author of workflows imports comes from here."""
+
+from orchestrator.domain.blocks import ProductBlockModel
+from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
+from orchestrator.engine.failures import InconsistentDataError, ProcessFailureError
+from orchestrator.language.actions import Retry
+from orchestrator.language.admission import (
+    AuthAction,
+    AuthContext,
+    PredicateContext,
+    RunPredicateFail,
+    RunPredicatePass,
+)
+from orchestrator.language.catalog import Catalog
+from orchestrator.language.forms import FormGenerator, FormPage, InputFormGenerator, SubmitFormPage
+from orchestrator.language.step_list import Step, StepList
+from orchestrator.language.steps import (
+    abort,
+    begin,
+    conditional,
+    done,
+    ensure_provisioning_status,
+    focussteps,
+    init,
+    inputstep,
+    resync,
+    retrystep,
+    set_status,
+    step,
+    step_group,
+    steplens,
+    store_process_subscription,
+    unsync,
+    unsync_unchecked,
+)
+from orchestrator.language.vocabulary import (
+    REMOVED,
+    Actor,
+    Assignee,
+    ProcessStatus,
+    State,
+    StepStatus,
+    SubscriptionLifecycle,
+    Target,
+    UUIDstr,
+)
+from orchestrator.language.workflows import (
+    Workflow,
+    create_workflow,
+    modify_workflow,
+    reconcile_workflow,
+    task,
+    terminate_workflow,
+    validate_workflow,
+    workflow,
+)
+from orchestrator.storage.session import db
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "REMOVED",
+    "Actor",
+    "Assignee",
+    "AuthAction",
+    "AuthContext",
+    "Catalog",
+    "FormGenerator",
+    "FormPage",
+    "InconsistentDataError",
+    "InputFormGenerator",
+    "PredicateContext",
+    "ProcessFailureError",
+    "ProcessStatus",
+    "ProductBlockModel",
+    "Retry",
+    "RunPredicateFail",
+    "RunPredicatePass",
+    "State",
+    "Step",
+    "StepList",
+    "StepStatus",
+    "SubmitFormPage",
+    "SubscriptionLifecycle",
+    "SubscriptionModel",
+    "Target",
+    "UUIDstr",
+    "Workflow",
+    "abort",
+    "begin",
+    "change_lifecycle",
+    "conditional",
+    "create_workflow",
+    "db",
+    "done",
+    "ensure_provisioning_status",
+    "focussteps",
+    "init",
+    "inputstep",
+    "modify_workflow",
+    "reconcile_workflow",
+    "resync",
+    "retrystep",
+    "set_status",
+    "step",
+    "step_group",
+    "steplens",
+    "store_process_subscription",
+    "task",
+    "terminate_workflow",
+    "unsync",
+    "unsync_unchecked",
+    "validate_workflow",
+    "workflow",
+]
