@@ -1,0 +1,228 @@
+"""Processes as the API and the command line show them: a list of them, and one with all its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from orchestrator.errors import ProcessNotFoundError
+from orchestrator.language.catalog import Catalog
+from orchestrator.language.transitions import ENDED, RUNNABLE
+from orchestrator.language.vocabulary import ProcessStatus
+from orchestrator.services.context import Context
+from orchestrator.services.forms import first_page
+from orchestrator.services.list_conditions import Field, Kind
+from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
+from orchestrator.services.resuming import input_form
+from orchestrator.storage.process_reading import (
+    PROCESSES,
+    DetailRow,
+    StepRow,
+    find_detail,
+    see_one_moment,
+    steps_of,
+    subscriptions_of,
+    works_on,
+)
+from orchestrator.storage.subscription_relations import RelatedSubscription
+from orchestrator.storage.tables import ProcessTable, ProductTable, SubscriptionTable, WorkflowTable
+
+log = structlog.get_logger(__name__)
+
+RUNNING: Final = "running"
+PENDING: Final = "pending"
+
+PROCESS_LIST: Final = ListDefinition(
+    "processes",
+    PROCESSES,
+    {
+        "process_id": Field(ProcessTable.process_id, Kind.UUID),
+        "workflow_id": Field(ProcessTable.workflow_id, Kind.UUID),
+        "workflow_name": Field(WorkflowTable.name, Kind.TEXT),
+        "workflow_target": Field(ProcessTable.target, Kind.WORD),
+        "target": Field(ProcessTable.target, Kind.WORD),
+        "is_task": Field(ProcessTable.is_task, Kind.BOOLEAN),
+        "last_status": Field(ProcessTable.status, Kind.WORD),
+        "status": Field(ProcessTable.status, Kind.WORD),
+        "last_step": Field(ProcessTable.last_step, Kind.TEXT),
+        "assignee": Field(ProcessTable.assignee, Kind.WORD),
+        "created_by": Field(ProcessTable.created_by, Kind.TEXT),
+        "started_at": Field(ProcessTable.started_at, Kind.TIME),
+        "last_modified_at": Field(ProcessTable.last_modified_at, Kind.TIME),
+        "failed_reason": Field(ProcessTable.failed_reason, Kind.TEXT),
+        "note": Field(ProcessTable.note, Kind.TEXT),
+        "waiting_for": Field(ProcessTable.waiting_for, Kind.WORD),
+        "due_at": Field(ProcessTable.due_at, Kind.TIME),
+        "subscription_id": Field(SubscriptionTable.subscription_id, Kind.UUID, sortable=False, through=works_on),
+        "subscription": Field(SubscriptionTable.description, Kind.TEXT, sortable=False, through=works_on),
+        "customer": Field(SubscriptionTable.customer_id, Kind.WORD, sortable=False, through=works_on),
+        "customer_id": Field(SubscriptionTable.customer_id, Kind.WORD, sortable=False, through=works_on),
+        "product": Field(ProductTable.name, Kind.TEXT, sortable=False, through=works_on),
+        "product_id": Field(ProductTable.product_id, Kind.UUID, sortable=False, through=works_on),
+        "product_description": Field(ProductTable.description, Kind.TEXT, sortable=False, through=works_on),
+        "tag": Field(ProductTable.tag, Kind.WORD, sortable=False, through=works_on),
+    },
+    tie=ProcessTable.seq,
+)
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """A process. Product and customer are those of its first subscription."""
+
+    process_id: UUID
+    workflow_id: UUID
+    workflow_name: str
+    workflow_target: str
+    is_task: bool
+    last_status: str
+    waiting_for: str | None
+    due_at: datetime | None
+    last_step: str | None
+    assignee: str
+    created_by: str
+    started_at: datetime
+    last_modified_at: datetime
+    failed_reason: str | None
+    note: str | None
+    product_id: UUID | None
+    customer_id: str | None
+    subscriptions: tuple[RelatedSubscription, ...]
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One attempt at a step; or one that is `running`, or `pending`, which have no id yet."""
+
+    key: str
+    name: str
+    status: str
+    step_id: int | None = None
+    created_by: str | None = None
+    started: datetime | None = None
+    completed: datetime | None = None
+    state_delta: dict[str, Any] | None = None
+    removed_keys: tuple[str, ...] = ()
+    attempt: int | None = None
+    error: Any = None
+    worker: str | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ProcessDetail:
+    """A process with all that it did and has yet to do. `form` is the first page that it waits for."""
+
+    process: ProcessView
+    traceback: str | None
+    current_state: dict[str, Any]
+    steps: tuple[StepView, ...]
+    form: dict[str, Any] | None
+
+
+def list_processes(context: Context, query: ListQuery) -> Page[ProcessView]:
+    """The processes that a query asks for, newest first.
+
+    Raises:
+        InvalidListQueryError: a field of the query does not exist, or its value does not fit.
+    """
+    with context.database.reading() as session:
+        page = list_page(session, PROCESS_LIST, query)
+        related = subscriptions_of(session, [row.seq for row in page.items])
+        return page.map(lambda row: _process(row, related.get(row.seq, [])))
+
+
+def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
+    """One process with its past, running and pending steps.
+
+    Raises:
+        ProcessNotFoundError: there is no such process.
+    """
+    with context.database.reading() as session:
+        see_one_moment(session)
+        row = find_detail(session, process_id)
+        if row is None:
+            raise ProcessNotFoundError(f"there is no process {process_id}")
+        past = steps_of(session, row.seq)
+        related = subscriptions_of(session, [row.seq]).get(row.seq, [])
+        form = _form(context.catalog, row)
+    return ProcessDetail(_process(row, related), row.traceback, row.state, _steps(row, past), form)
+
+
+def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
+    return ProcessView(
+        process_id=row.process_id,
+        workflow_id=row.workflow_id,
+        workflow_name=row.workflow_name,
+        workflow_target=row.target,
+        is_task=row.is_task,
+        last_status=row.status,
+        waiting_for=row.waiting_for,
+        due_at=row.due_at,
+        last_step=row.last_step,
+        assignee=row.assignee,
+        created_by=row.created_by,
+        started_at=row.started_at,
+        last_modified_at=row.last_modified_at,
+        failed_reason=row.failed_reason,
+        note=row.note,
+        product_id=related[0].product_id if related else None,
+        customer_id=related[0].customer_id if related else None,
+        subscriptions=tuple(related),
+    )
+
+
+def _steps(row: DetailRow, past: list[StepRow]) -> tuple[StepView, ...]:
+    shown = [_past_step(step) for step in past]
+    if row.status in ENDED:
+        return tuple(shown)
+    coming = row.position
+    if row.is_claimed and coming < len(row.steps):
+        step = row.steps[coming]
+        shown.append(
+            StepView(
+                step["key"], step["name"], RUNNING, started=row.claimed_at, attempt=row.attempt, worker=row.claimed_by
+            )
+        )
+        coming += 1
+    elif row.status not in RUNNABLE and past and past[-1].position == coming:
+        # The step that failed or waits is the last of the past already.
+        coming += 1
+    return (*shown, *(StepView(step["key"], step["name"], PENDING) for step in row.steps[coming:]))
+
+
+def _past_step(step: StepRow) -> StepView:
+    return StepView(
+        key=step.key,
+        name=step.name,
+        status=step.status,
+        step_id=step.step_id,
+        created_by=step.created_by,
+        started=step.started_at,
+        completed=step.completed_at,
+        state_delta=step.delta,
+        removed_keys=tuple(step.removed),
+        attempt=step.attempt,
+        error=step.error,
+        worker=step.worker,
+        task_id=step.task_id,
+    )
+
+
+def _form(catalog: Catalog, row: DetailRow) -> dict[str, Any] | None:
+    if row.status != ProcessStatus.SUSPENDED or row.step_key is None:
+        return None
+    workflow = catalog.workflows.get(row.pinned_workflow)
+    step = None if workflow is None else workflow.step(row.step_key)
+    if step is None:
+        return None
+    try:
+        form, focus, label = input_form(step, row.state)
+        return first_page(form, focus.inner, label)
+    except Exception as error:
+        log.warning("a form cannot be shown", process_id=str(row.process_id), step=row.step_key, exc_info=error)
+        return None

@@ -1,0 +1,181 @@
+"""What is done with a process: start, resume, abort, note, delete, count. All of it in one transaction each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from orchestrator.errors import ConflictError, InvalidInputError, NotATaskError, ProcessNotFoundError
+from orchestrator.language.transitions import ENDED, ProcessValue, after_abort
+from orchestrator.language.vocabulary import Actor, ProcessStatus
+from orchestrator.services import audit
+from orchestrator.services.authorization import require_abort
+from orchestrator.services.context import Context
+from orchestrator.services.pinned_steps import steps_up_to_now
+from orchestrator.services.resuming import resume_process
+from orchestrator.services.starting import Started, start_process
+from orchestrator.storage import process_statements
+from orchestrator.storage.process_statements import ProcessRow
+
+__all__ = [
+    "MAX_NOTE_LENGTH",
+    "Started",
+    "StatusCounts",
+    "abort_process",
+    "delete_task",
+    "resume_process",
+    "set_note",
+    "start_process",
+    "status_counts",
+]
+
+MAX_NOTE_LENGTH = 5000
+MAX_REASON_LENGTH = 5000
+ABORT_KEY = "abort"
+ABORT_NAME = "User Aborted"
+
+
+@dataclass(frozen=True)
+class StatusCounts:
+    """How many processes there are by status; those of tasks are apart."""
+
+    process_counts: dict[str, int] = field(default_factory=dict)
+    task_counts: dict[str, int] = field(default_factory=dict)
+
+
+def abort_process(
+    context: Context,
+    actor: Actor,
+    process_id: UUID,
+    reason: str | None = None,
+    *,
+    reporter: str | None = None,
+    request_id: str | None = None,
+) -> None:
+    """End a process unfinished, at once: a step that runs at this moment is recorded no more.
+
+    Its subscription stays out of sync.
+
+    Raises:
+        ProcessNotFoundError: there is no such process.
+        ConflictError: it has ended already.
+        ForbiddenError: the actor may not abort it.
+        InvalidInputError: the reason is too long or cannot be stored.
+    """
+    _check_text("reason", reason, MAX_REASON_LENGTH)
+    # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
+    with context.database.reading() as session:
+        seen = _find(session, process_id)
+        workflow = context.catalog.workflows.get(seen.workflow_name)
+        if workflow is not None:
+            require_abort(actor, workflow, steps_up_to_now(workflow, seen))
+    with context.database.transaction(actor.name) as session:
+        row = _find(session, process_id, lock=True)
+        transition = after_abort(ProcessValue(ProcessStatus(row.status), row.position, len(row.steps)))
+        process_statements.abort_process(
+            session,
+            {
+                "seq": row.seq,
+                "status": transition.process.status,
+                "step_status": transition.step_status,
+                "key": ABORT_KEY,
+                "name": ABORT_NAME,
+                "reason": reason,
+                "error": {"class": "Aborted", "error": reason} if reason else None,
+                "created_by": reporter or actor.name,
+            },
+        )
+        audit.record(
+            session,
+            actor,
+            "abort",
+            "process",
+            process_id,
+            process_id=process_id,
+            reason=reason,
+            before={"status": row.status, "step": row.step_key},
+            after={"status": transition.process.status},
+            request_id=request_id,
+        )
+
+
+def set_note(
+    context: Context, actor: Actor, process_id: UUID, note: str | None, *, request_id: str | None = None
+) -> None:
+    """Set or remove the note of a process.
+
+    Raises:
+        ProcessNotFoundError: there is no such process.
+        InvalidInputError: the note is too long or cannot be stored.
+    """
+    _check_text("note", note, MAX_NOTE_LENGTH)
+    with context.database.transaction(actor.name) as session:
+        row = _find(session, process_id, lock=True)
+        if row.note == note:
+            return
+        process_statements.set_note(session, row.seq, note)
+        audit.record(
+            session,
+            actor,
+            "set note",
+            "process",
+            process_id,
+            process_id=process_id,
+            before={"note": row.note},
+            after={"note": note},
+            request_id=request_id,
+        )
+
+
+def delete_task(context: Context, actor: Actor, process_id: UUID, *, request_id: str | None = None) -> None:
+    """Delete a task that has ended, with its steps. What it did stays, and so does the audit.
+
+    Raises:
+        ProcessNotFoundError: there is no such process.
+        NotATaskError: it is no task.
+        ConflictError: it has not ended.
+    """
+    with context.database.transaction(actor.name) as session:
+        row = _find(session, process_id, lock=True)
+        if not row.is_task:
+            raise NotATaskError(
+                f"process {process_id} runs {row.workflow_name}, which is no task; only tasks are deleted"
+            )
+        if row.status not in ENDED:
+            raise ConflictError(f"task {process_id} is {row.status}; abort it before you delete it")
+        process_statements.delete_process(session, row.seq)
+        audit.record(
+            session,
+            actor,
+            "delete",
+            "process",
+            process_id,
+            process_id=process_id,
+            before={"workflow_name": row.workflow_name, "status": row.status},
+            request_id=request_id,
+        )
+
+
+def status_counts(context: Context) -> StatusCounts:
+    """How many processes are in each status that any is in."""
+    counts = StatusCounts()
+    with context.database.reading() as session:
+        for is_task, status, number in process_statements.count_statuses(session):
+            (counts.task_counts if is_task else counts.process_counts)[status] = number
+    return counts
+
+
+def _find(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessRow:
+    row = process_statements.find_process(session, process_id, lock=lock)
+    if row is None:
+        raise ProcessNotFoundError(f"there is no process {process_id}")
+    return row
+
+
+def _check_text(name: str, text: str | None, longest: int) -> None:
+    if text is not None and len(text) > longest:
+        raise InvalidInputError(f"the {name} has {len(text)} characters; {longest} are allowed")
+    if text is not None and "\x00" in text:
+        raise InvalidInputError(f"the {name} has a NUL character, which cannot be stored")

@@ -1,0 +1,176 @@
+"""Resume a process: answer the input step that it waits at, or let the step that failed run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from orchestrator.engine.bell import Ring
+from orchestrator.errors import CodeMissingError, ConflictError, ProcessNotFoundError, UnstorableInputError
+from orchestrator.language.actions import Form, Function
+from orchestrator.language.calling import Focus, focus_on
+from orchestrator.language.outcomes import Done, Skipped
+from orchestrator.language.step_list import Step
+from orchestrator.language.transitions import RETRYABLE, RUNNABLE, ProcessValue, after_input, after_resume
+from orchestrator.language.vocabulary import Actor, ProcessStatus, State
+from orchestrator.services import audit
+from orchestrator.services.authorization import require_resume, require_retry
+from orchestrator.services.context import Context
+from orchestrator.services.forms import Pages, read_pages, require_no_input, storable, walk
+from orchestrator.services.pinned_steps import deployed_workflow, present_step, steps_up_to_now
+from orchestrator.services.starting import require_running_engine
+from orchestrator.storage.database import dump_json
+from orchestrator.storage.process_statements import ProcessRow, answer_input, find_process, retry_process
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was entered at an input step."""
+
+    step: Step
+    pages: Pages
+    done: Done
+
+
+@dataclass(frozen=True)
+class _Retry:
+    """The step runs again."""
+
+
+def resume_process(
+    context: Context,
+    actor: Actor,
+    process_id: UUID,
+    pages: Any = None,
+    *,
+    reporter: str | None = None,
+    request_id: str | None = None,
+) -> None:
+    """Go on with a process that waits for input, with the pages of its form, or that failed or waits, without any.
+
+    Of two resumes at the same moment one succeeds.
+
+    Raises:
+        ProcessNotFoundError: there is no such process.
+        EnginePausedError: nothing is resumed now.
+        ConflictError: it is in another status, somebody else was faster, or its code is not here.
+        ForbiddenError: the actor may not resume or retry it.
+        FormIncompleteError: there is another page to fill in.
+        FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
+    """
+    entered = read_pages(pages)
+    with context.database.reading() as session:
+        row = find_process(session, process_id)
+        if row is None:
+            raise ProcessNotFoundError(f"there is no process {process_id}")
+        require_running_engine(row.engine_paused, row.engine_reason)
+        way = _decide(context, actor, row, entered)
+    with context.database.transaction(actor.name) as session:
+        match way:
+            case _Answer():
+                value = _write_answer(session, row, way, reporter or actor.name)
+                after = {"status": value.status, "input": way.done.delta}
+            case _Retry():
+                value = _write_retry(session, row)
+                after = {"status": value.status}
+            case _:
+                assert_never(way)
+        audit.record(
+            session,
+            actor,
+            "resume",
+            "process",
+            process_id,
+            process_id=process_id,
+            before={"status": row.status, "step": row.step_key},
+            after=after,
+            request_id=request_id,
+        )
+    if value.status in RUNNABLE:
+        key = row.steps[value.position]["key"]
+        context.bell.ring([Ring(row.seq, row.process_id, row.workflow_name, key, row.target, row.is_task)])
+
+
+def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
+    """The form of an input step, the part of the state that it is filled in on, and what messages call it.
+
+    Raises:
+        CodeMissingError: the deployed step has no form any more.
+        ConflictError: the step's condition does not hold any more.
+    """
+    if not isinstance(step.action, Form):
+        raise CodeMissingError(f"the step {step.name!r} that is deployed here asks for no input any more")
+    focus = focus_on(step, state)
+    if isinstance(focus, Skipped):
+        raise ConflictError(f"the condition of the step {step.name!r} does not hold any more")
+    return step.action.function, focus, f"the form of {step.name!r}"
+
+
+def _decide(context: Context, actor: Actor, row: ProcessRow, pages: Pages) -> _Answer | _Retry:
+    status = ProcessStatus(row.status)
+    if status is ProcessStatus.SUSPENDED:
+        workflow = deployed_workflow(context.catalog, row)
+        step = present_step(workflow, row)
+        require_resume(actor, workflow, steps_up_to_now(workflow, row))
+        done = _fill_in(step, row, pages)
+        limit = context.settings.max_delta_bytes
+        if len(dump_json(done.delta)) > limit:
+            raise UnstorableInputError(f"what was entered makes more than {limit} bytes of JSON")
+        return _Answer(step, pages, done)
+    if status not in RETRYABLE:
+        raise ConflictError(f"process {row.process_id} is {row.status}: there is nothing to resume")
+    workflow = deployed_workflow(context.catalog, row)
+    require_retry(actor, workflow, steps_up_to_now(workflow, row))
+    require_no_input(pages, f"process {row.process_id} is {row.status}")
+    return _Retry()
+
+
+def _fill_in(step: Step, row: ProcessRow, pages: Pages) -> Done:
+    form, focus, label = input_form(step, row.state)
+    widened = focus.widen(walk(form, focus.inner, pages, label))
+    return Done({key: storable(value, key) for key, value in widened.delta.items()}, widened.removed)
+
+
+def _write_answer(session: Session, row: ProcessRow, answer: _Answer, created_by: str) -> ProcessValue:
+    transition = after_input(_value(row))
+    value = transition.process
+    written = answer_input(
+        session,
+        {
+            "seq": row.seq,
+            "position": row.position,
+            "generation": row.generation,
+            "change_seq": row.change_seq,
+            "key": answer.step.key,
+            "name": answer.step.name,
+            "status": value.status,
+            "step_status": transition.step_status,
+            "next_position": value.position,
+            "next_key": row.steps[value.position]["key"] if value.position < len(row.steps) else None,
+            "delta": answer.done.delta,
+            "removed": list(answer.done.removed),
+            "pages": answer.pages,
+            "created_by": created_by,
+        },
+    )
+    _require_written(row, written)
+    return value
+
+
+def _write_retry(session: Session, row: ProcessRow) -> ProcessValue:
+    value = after_resume(_value(row))
+    values = {"seq": row.seq, "change_seq": row.change_seq, "seen": row.status, "status": value.status}
+    _require_written(row, retry_process(session, values))
+    return value
+
+
+def _value(row: ProcessRow) -> ProcessValue:
+    return ProcessValue(ProcessStatus(row.status), row.position, len(row.steps))
+
+
+def _require_written(row: ProcessRow, written: bool) -> None:
+    if not written:
+        raise ConflictError(f"process {row.process_id} was changed by somebody else at this moment; look at it again")

@@ -1,0 +1,215 @@
+"""Start a process: check that it may, walk the workflow's form, write everything in one transaction, ring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from orchestrator.engine.bell import Ring
+from orchestrator.errors import (
+    AuthoringError,
+    EnginePausedError,
+    InvalidInputError,
+    PredicateFailedError,
+    UnknownWorkflowError,
+    UnstorableInputError,
+)
+from orchestrator.language.admission import PredicateContext, RunPredicateFail
+from orchestrator.language.vocabulary import Actor, State, Target
+from orchestrator.language.workflows import Workflow
+from orchestrator.services import audit
+from orchestrator.services.authorization import require_start
+from orchestrator.services.context import Context
+from orchestrator.services.forms import Pages, read_pages, walk
+from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
+from orchestrator.services.start_forms import start_form, works_on_subscription
+from orchestrator.storage.database import dump_json
+from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
+
+
+@dataclass(frozen=True)
+class Started:
+    """The process that was started, or that had been started by the same request before."""
+
+    process_id: UUID
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Everything that is written when a process starts."""
+
+    process_id: UUID
+    workflow: Workflow
+    row: WorkflowRow
+    pages: Pages
+    state: State
+    subscription_id: UUID | None
+
+    @property
+    def is_task(self) -> bool:
+        return self.row.is_task or self.row.target == Target.SYSTEM
+
+
+def start_process(
+    context: Context,
+    actor: Actor,
+    workflow_name: str,
+    pages: Any = None,
+    *,
+    idempotency_key: str | None = None,
+    request_id: str | None = None,
+    reporter: str | None = None,
+) -> Started:
+    """Start a workflow with what was entered on the pages of its form.
+
+    Args:
+        context: of this process of the operating system.
+        actor: who starts it.
+        workflow_name: its name.
+        pages: a list with an object for each page; None, `[]` and `[{}]` for a workflow without a form.
+        idempotency_key: the same request with the same key starts one process.
+        request_id: finds the request in the log.
+        reporter: in whose name; the actor's own when not given.
+
+    Raises:
+        UnknownWorkflowError: there is no such workflow, here or in the database.
+        EnginePausedError: nothing is started now.
+        ForbiddenError: the actor may not start it.
+        PredicateFailedError: the workflow's predicate says no.
+        FormIncompleteError: there is another page to fill in.
+        FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
+        IdempotencyKeyError: the key was used for another request.
+    """
+    entered = read_pages(pages)
+    request = None
+    if idempotency_key is not None:
+        request = KeyedRequest.of(actor.name, idempotency_key, workflow_name, entered, reporter)
+        answered = _answered(context, request)
+        if answered is not None:
+            return answered
+    try:
+        prepared = _prepare(context, actor, workflow_name, entered, reporter or actor.name)
+        seq = _write(context, actor, prepared, request, request_id, reporter or actor.name)
+    except (KeyTakenError, InvalidInputError):
+        # The same request may have won a race with this one, and made this one's input invalid by what it did.
+        answered = None if request is None else _answered(context, request)
+        if answered is None:
+            raise
+        return answered
+    context.bell.ring([_ring(seq, prepared)])
+    return Started(prepared.process_id)
+
+
+def require_running_engine(paused: bool, reason: str | None) -> None:
+    """Go on only when the engine takes new work.
+
+    Raises:
+        EnginePausedError: it does not; the message has the reason that was given.
+    """
+    if paused:
+        raise EnginePausedError(f"the engine is paused{f': {reason}' if reason else ''}; try again when it runs")
+
+
+def _answered(context: Context, request: KeyedRequest) -> Started | None:
+    with context.database.reading() as session:
+        answer = request.known_answer(session)
+    return None if answer is None else Started(UUID(answer["id"]))
+
+
+def _prepare(context: Context, actor: Actor, workflow_name: str, pages: Pages, reporter: str) -> _Prepared:
+    with context.database.reading() as session:
+        row = None if "\x00" in workflow_name else find_workflow(session, workflow_name)
+        if row is None:
+            raise UnknownWorkflowError(f"there is no workflow {workflow_name!r}")
+        workflow = context.catalog.workflows.get(workflow_name)
+        if workflow is None:
+            raise UnknownWorkflowError(
+                f"the database knows the workflow {workflow_name!r}, but its code is not in ORCHESTRATOR_CATALOG here"
+            )
+        if not workflow.steps:
+            raise AuthoringError(f"the workflow {workflow_name!r} has no steps")
+        require_running_engine(row.engine_paused, row.engine_reason)
+        require_start(actor, workflow)
+        _require_predicate(workflow)
+        return _fill_in(context, session, workflow, row, pages, reporter)
+
+
+def _fill_in(
+    context: Context, session: Session, workflow: Workflow, row: WorkflowRow, pages: Pages, reporter: str
+) -> _Prepared:
+    process_id = uuid7()
+    known = {
+        "process_id": str(process_id),
+        "reporter": reporter,
+        "workflow_name": row.name,
+        "workflow_target": row.target,
+    }
+    entered = walk(start_form(session, workflow, row), known, pages, f"the form of {row.name}").delta
+    state = {**entered, **known}
+    limit = context.settings.max_delta_bytes
+    if len(dump_json(state)) > limit:
+        raise UnstorableInputError(f"what was entered makes more than {limit} bytes of JSON")
+    subscription_id = UUID(entered["subscription_id"]) if works_on_subscription(row) else None
+    return _Prepared(process_id, workflow, row, pages, state, subscription_id)
+
+
+def _require_predicate(workflow: Workflow) -> None:
+    if workflow.run_predicate is not None:
+        verdict = workflow.run_predicate(PredicateContext(workflow, workflow.name))
+        if isinstance(verdict, RunPredicateFail):
+            raise PredicateFailedError(verdict.message)
+
+
+def _write(
+    context: Context,
+    actor: Actor,
+    prepared: _Prepared,
+    request: KeyedRequest | None,
+    request_id: str | None,
+    reporter: str,
+) -> int:
+    workflow, row = prepared.workflow, prepared.row
+    with context.database.transaction(actor.name) as session:
+        if request is not None:
+            request.take(session, {"id": str(prepared.process_id)}, context.settings.idempotency_hours)
+        seq = insert_process(
+            session,
+            {
+                "process_id": prepared.process_id,
+                "workflow_id": row.workflow_id,
+                "workflow_name": workflow.name,
+                "hash": workflow.version,
+                "steps": [
+                    {"key": step.key, "name": step.name, "kind": step.kind, "assignee": str(step.assignee)}
+                    for step in workflow.steps
+                ],
+                "target": row.target,
+                "is_task": prepared.is_task,
+                "step_key": workflow.keys[0],
+                "state": prepared.state,
+                "created_by": reporter,
+                "pages": prepared.pages,
+                "subscription_id": prepared.subscription_id,
+            },
+        )
+        audit.record(
+            session,
+            actor,
+            "start",
+            "process",
+            prepared.process_id,
+            process_id=prepared.process_id,
+            subscription_id=prepared.subscription_id,
+            after={"workflow_name": workflow.name, "created_by": reporter},
+            request_id=request_id,
+        )
+    return seq
+
+
+def _ring(seq: int, prepared: _Prepared) -> Ring:
+    workflow = prepared.workflow
+    return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], prepared.row.target, prepared.is_task)

@@ -1,0 +1,155 @@
+"""Statements that only look at processes: for lists, and for one process with its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.orm import Session
+
+from orchestrator.storage.subscription_relations import RelatedSubscription
+from orchestrator.storage.tables import (
+    ProcessSubscriptionTable,
+    ProcessTable,
+    ProductTable,
+    SubscriptionTable,
+    WorkflowTable,
+)
+
+# What a list shows of a process. State and traceback can be large, so only the detail has them.
+PROCESSES: Final[Any] = select(
+    ProcessTable.seq,
+    ProcessTable.process_id,
+    ProcessTable.workflow_id,
+    WorkflowTable.name.label("workflow_name"),
+    ProcessTable.target,
+    ProcessTable.is_task,
+    ProcessTable.status,
+    ProcessTable.waiting_for,
+    ProcessTable.due_at,
+    ProcessTable.last_step,
+    ProcessTable.assignee,
+    ProcessTable.created_by,
+    ProcessTable.started_at,
+    ProcessTable.last_modified_at,
+    ProcessTable.failed_reason,
+    ProcessTable.note,
+).join(WorkflowTable, WorkflowTable.workflow_id == ProcessTable.workflow_id)
+
+# All statements of a transaction that begins with this one see the same moment.
+_ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+_FIND_PROCESS: Final = text("""
+SELECT p.seq, p.process_id, p.workflow_id, w.name AS workflow_name, p.target, p.is_task, p.status, p.waiting_for,
+       p.due_at, p.last_step, p.assignee, p.created_by, p.started_at, p.last_modified_at, p.failed_reason, p.note,
+       p.traceback, p.state, p.position, p.step_key, p.claim IS NOT NULL AS is_claimed, p.claimed_at, p.claimed_by,
+       p.attempt, v.workflow_name AS pinned_workflow, v.steps
+FROM processes p JOIN workflows w USING (workflow_id) JOIN workflow_versions v USING (version_id)
+WHERE p.process_id = :process_id
+""")
+
+_STEPS: Final = text("""
+SELECT step_id, position, key, name, status, delta, removed, attempt, error, created_by, started_at, completed_at,
+       worker, task_id
+FROM process_steps WHERE process_seq = :seq ORDER BY step_id
+""")
+
+_SUBSCRIPTIONS: Final = text("""
+SELECT l.process_seq, s.subscription_id, s.description, s.status, s.insync, s.customer_id, s.start_date, s.end_date,
+       s.note, s.version, p.product_id, p.name AS product_name, p.product_type, p.tag
+FROM process_subscriptions l JOIN subscriptions s USING (subscription_id) JOIN products p USING (product_id)
+WHERE l.process_seq = ANY(:seqs) ORDER BY l.created_at, s.seq
+""")
+
+
+@dataclass(frozen=True)
+class DetailRow:
+    """A process as it stands. `steps` is the pinned list; `is_claimed`: somebody runs its next step."""
+
+    seq: int
+    process_id: UUID
+    workflow_id: UUID
+    workflow_name: str
+    target: str
+    is_task: bool
+    status: str
+    waiting_for: str | None
+    due_at: datetime | None
+    last_step: str | None
+    assignee: str
+    created_by: str
+    started_at: datetime
+    last_modified_at: datetime
+    failed_reason: str | None
+    note: str | None
+    traceback: str | None
+    state: dict[str, Any]
+    position: int
+    step_key: str | None
+    is_claimed: bool
+    claimed_at: datetime | None
+    claimed_by: str | None
+    attempt: int
+    pinned_workflow: str
+    steps: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """What one attempt at a step ended in."""
+
+    step_id: int
+    position: int
+    key: str
+    name: str
+    status: str
+    delta: dict[str, Any]
+    removed: list[str]
+    attempt: int
+    error: Any
+    created_by: str
+    started_at: datetime
+    completed_at: datetime
+    worker: str | None
+    task_id: str | None
+
+
+def see_one_moment(session: Session) -> None:
+    """Let all that follows in this transaction see the same moment. Has to be its first statement."""
+    session.execute(_ONE_MOMENT)
+
+
+def find_detail(session: Session, process_id: UUID) -> DetailRow | None:
+    """A process, None when there is none."""
+    row = session.execute(_FIND_PROCESS, {"process_id": process_id}).mappings().one_or_none()
+    return None if row is None else DetailRow(**row)
+
+
+def steps_of(session: Session, seq: int) -> list[StepRow]:
+    """The step rows of a process in the order in which they were written."""
+    return [StepRow(**row) for row in session.execute(_STEPS, {"seq": seq}).mappings()]
+
+
+def subscriptions_of(session: Session, seqs: Sequence[int]) -> dict[int, list[RelatedSubscription]]:
+    """The subscriptions that processes work on, by the seq of the process, the first one first."""
+    found: dict[int, list[RelatedSubscription]] = {}
+    for row in session.execute(_SUBSCRIPTIONS, {"seqs": list(seqs)}).mappings():
+        values = dict(row)
+        found.setdefault(values.pop("process_seq"), []).append(RelatedSubscription(**values))
+    return found
+
+
+def works_on(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for processes that work on a subscription for which a condition on it or its product holds."""
+    return (
+        select(ProcessSubscriptionTable.process_seq)
+        .join(SubscriptionTable, SubscriptionTable.subscription_id == ProcessSubscriptionTable.subscription_id)
+        .join(ProductTable, ProductTable.product_id == SubscriptionTable.product_id)
+        .where(ProcessSubscriptionTable.process_seq == ProcessTable.seq, condition)
+        .correlate(ProcessTable)
+        .exists()
+    )
