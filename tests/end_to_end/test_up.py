@@ -1,0 +1,241 @@
+"""`orchestrator up` as a person runs it: real processes in an empty folder, stopped and killed in several ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.cli.demo import free_ports
+from orchestrator.embedded.child_processes import children_of
+
+pytestmark = pytest.mark.slow
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "orchestrator", *words]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR_", "FLOWER_"))}
+    return kept | more
+
+
+def wait_until(what: Callable[[], bool], seconds: float, failure: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, failure
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> set[int]:
+    direct = children_of(pid)
+    return set(direct).union(*(descendants(child) for child in direct))
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in _status(pid)}
+
+
+def _status(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return "\nState:\tZ"
+
+
+@dataclass
+class Running:
+    """An `orchestrator up` of a test."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    environment: dict[str, str]
+    log: Path
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.environment['ORCHESTRATOR_PORT']}"
+
+    @property
+    def flower(self) -> str:
+        return f"http://127.0.0.1:{self.environment['ORCHESTRATOR_FLOWER_PORT']}"
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*words), cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+
+    def wait_until_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, self.output()
+            return "The orchestrator is ready." in self.output()
+
+        wait_until(ready, 60, f"not ready: {self.output()}")
+
+
+def start(folder: Path, **more: str) -> Running:
+    web, flower = free_ports(2)
+    environment = clean_environment(ORCHESTRATOR_PORT=str(web), ORCHESTRATOR_FLOWER_PORT=str(flower), **more)
+    log = folder / "up.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command("up"), cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    return Running(process, folder, environment, log)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    up = start(tmp_path_factory.mktemp("up"))
+    try:
+        up.wait_until_ready()
+        yield up
+    finally:
+        up.process.terminate()
+        up.process.wait(60)
+
+
+def test_everything_starts_in_an_empty_folder_and_says_where_it_is(running: Running) -> None:
+    assert httpx.get(f"{running.api}/api/health/ready").json()["ready"] is True
+    said = running.output()
+    for place in (f"{running.api}/api/docs", running.flower, str(running.folder / ".orchestrator")):
+        assert place in said
+    assert "set ORCHESTRATOR_CATALOG" in said
+    assert (running.folder / ".orchestrator").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_up_on_the_same_folder_says_that_one_is_running(running: Running) -> None:
+    second = running.run("up")
+    assert second.returncode == 7
+    assert "already running" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert httpx.get(f"{running.api}/api/health/live").status_code == 200
+
+
+def test_other_commands_find_the_embedded_servers(running: Running) -> None:
+    found = running.run("db", "current", "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["pending"] == []
+
+
+def test_the_doctor_finds_nothing_wrong_with_it(running: Running) -> None:
+    def healthy() -> bool:
+        return running.run("doctor").returncode == 0
+
+    wait_until(healthy, 20, running.run("doctor").stdout)
+
+
+def test_flower_shows_workers_and_queues_and_lets_nobody_control_them(running: Running) -> None:
+    with httpx.Client(base_url=running.flower, timeout=10) as client:
+        wait_until(lambda: bool(client.get("/api/workers", params={"refresh": 1}).json()), 20, "no worker in Flower")
+        name = next(iter(client.get("/api/workers").json()))
+        assert client.get(f"/worker/{name}").status_code == 200
+        assert client.get("/broker").status_code == 200
+        assert client.get("/api/tasks").status_code == 200
+        assert client.post("/api/task/async-apply/orchestrator.run_step", json={"args": []}).status_code == 403
+        assert client.post(f"/api/worker/shutdown/{name}").status_code == 403
+
+
+def test_sigterm_stops_everything_in_order(tmp_path: Path) -> None:
+    up = start(tmp_path)
+    up.wait_until_ready()
+    family = descendants(up.process.pid)
+    assert len(family) > 8
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(40) == 0, up.output()
+    assert "Everything has ended." in up.output()
+    assert "is killed" not in up.output()
+    assert not alive(family)
+    assert not (tmp_path / ".orchestrator" / "running.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent was killed")
+@pytest.mark.parametrize("victim", ["the guard", "the supervisor"])
+def test_kill_9_leaves_no_orphan_and_the_next_start_succeeds(tmp_path: Path, victim: str) -> None:
+    up = start(tmp_path)
+    up.wait_until_ready()
+    family = descendants(up.process.pid)
+    supervisor = children_of(up.process.pid)[0]
+    os.kill(up.process.pid if victim == "the guard" else supervisor, signal.SIGKILL)
+    up.process.wait(60)
+    wait_until(lambda: not alive(family), 30, f"left over: {[_status(pid) for pid in alive(family)]}")
+    again = start(tmp_path)
+    try:
+        again.wait_until_ready()
+    finally:
+        again.process.terminate()
+        assert again.process.wait(60) == 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    environment: dict[str, str]
+    status: int
+    says: str
+
+
+BROKEN = {
+    "port of the API taken": Refusal({"ORCHESTRATOR_PORT": "{taken}"}, 7, "set ORCHESTRATOR_PORT"),
+    "port of Flower taken": Refusal({"ORCHESTRATOR_FLOWER_PORT": "{taken}"}, 7, "set ORCHESTRATOR_FLOWER_PORT"),
+    "folder cannot be made": Refusal({"ORCHESTRATOR_DATA_DIR": "a file/data"}, 7, "cannot be used"),
+    "address that others reach": Refusal({"ORCHESTRATOR_HOST": "0.0.0.0"}, 7, "not a loopback address"),
+    "database does not answer": Refusal(
+        {"ORCHESTRATOR_DATABASE_URL": "postgresql://me:hush-hush@127.0.0.1:{free}/x"}, 6, "PostgreSQL does not answer"
+    ),
+    "database URL is none": Refusal({"ORCHESTRATOR_DATABASE_URL": "hush-hush"}, 7, "database URL cannot be read"),
+    "broker does not answer": Refusal(
+        {"ORCHESTRATOR_BROKER_URL": "redis://:hush-hush@127.0.0.1:{free}/0"}, 6, "broker does not answer"
+    ),
+    "broker URL is of another kind": Refusal(
+        {"ORCHESTRATOR_BROKER_URL": "amqp://me:hush-hush@127.0.0.1:{free}//"},
+        7,
+        "ORCHESTRATOR_BROKER_URL cannot be used",
+    ),
+    "catalog is not there": Refusal({"ORCHESTRATOR_CATALOG": "no_such_package"}, 7, "no_such_package"),
+}
+
+
+@pytest.mark.parametrize("refusal", BROKEN.values(), ids=BROKEN)
+def test_a_set_up_that_cannot_work_is_refused_with_a_sentence(tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "a file").touch()
+    web, flower, free = free_ports(3)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = {name: value.format(taken=port, free=free) for name, value in refusal.environment.items()}
+        ports = {"ORCHESTRATOR_PORT": str(web), "ORCHESTRATOR_FLOWER_PORT": str(flower)}
+        ended = subprocess.run(
+            command("up"),
+            cwd=tmp_path,
+            env=clean_environment(**(ports | given)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == refusal.status, ended.stderr
+    assert refusal.says in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hush-hush" not in ended.stdout + ended.stderr
+
+
+def test_a_database_that_lacks_migrations_is_refused_when_migrating_is_not_wished_for(tmp_path: Path) -> None:
+    web, flower = free_ports(2)
+    environment = clean_environment(ORCHESTRATOR_PORT=str(web), ORCHESTRATOR_FLOWER_PORT=str(flower))
+    ended = subprocess.run(
+        command("up", "--no-migrate"), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "run `orchestrator db upgrade`" in ended.stderr
