@@ -30,6 +30,8 @@ from orchestrator.storage.database import Database, build_engine, libpq_url
 from orchestrator.storage.migrating import Migrations
 
 _NOT_STARTED = "not started"
+_MEMORY = Path("/dev/shm")
+_ENOUGH_MEMORY = 3_000_000_000
 
 
 def _without(server: str, reason: Exception) -> NoReturn:
@@ -41,7 +43,9 @@ def _without(server: str, reason: Exception) -> NoReturn:
 
 @contextmanager
 def _embedded(**given: str) -> Iterator[Addresses]:
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator-tests-"))
+    # A database is some three hundred files: in memory, where there is room, it is cloned ten times faster.
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="orchestrator-tests-", dir=_MEMORY if in_memory else None))
     try:
         with embedded_machine(folder, **given) as machine:
             yield machine.addresses
