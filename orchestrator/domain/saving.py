@@ -7,11 +7,19 @@ from typing import Any
 
 from orchestrator.domain.shape import DomainModel
 from orchestrator.domain.subscriptions import SubscriptionModel
+from orchestrator.errors import ValuesDoNotFitError
 
 
 def as_state(model: DomainModel) -> dict[str, Any]:
-    """The model with all its blocks and computed fields as plain JSON values."""
-    return model.model_dump(mode="json")
+    """The model with all its blocks and computed fields as plain JSON values.
+
+    Raises:
+        ValuesDoNotFitError: a computed field fails, or a value is not of its type any more.
+    """
+    try:
+        return model.model_dump(mode="json", warnings="error")
+    except Exception as error:
+        raise ValuesDoNotFitError(f"{type(model).__qualname__} cannot be shown: {error}") from error
 
 
 def contains_models(value: Any) -> bool:
@@ -50,7 +58,7 @@ def _replace(value: Any, saved: dict[int, dict[str, Any]]) -> Any:
             return saved[id(value)]
         case DomainModel():
             return as_state(value)
-        case dict():
+        case Mapping():
             return {key: _replace(item, saved) for key, item in value.items()}
         case list() | tuple():
             return [_replace(item, saved) for item in value]

@@ -12,13 +12,13 @@ from uuid_utils.compat import uuid7
 
 from orchestrator.domain.assembly import BlockAssembly, values_must_fit
 from orchestrator.domain.blocks import as_uuid, default_blocks
-from orchestrator.domain.changes import difference
 from orchestrator.domain.conversion import Conversion
 from orchestrator.domain.lifecycle import check_users
 from orchestrator.domain.products import ProductModel, read_fixed_inputs
 from orchestrator.domain.registry import product_models
-from orchestrator.domain.shape import DomainModel, shape_of
+from orchestrator.domain.shape import DomainModel
 from orchestrator.domain.snapshot import Snapshot, take_snapshot
+from orchestrator.domain.writing import write_changes
 from orchestrator.errors import (
     AuthoringError,
     InvalidInputError,
@@ -32,19 +32,11 @@ from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_relations import subscriptions_using
 from orchestrator.storage.subscription_statements import (
+    ProductRow,
     SubscriptionTree,
     find_product,
     load_subscription,
     root_links,
-)
-from orchestrator.storage.subscription_writing import (
-    delete_blocks,
-    insert_blocks,
-    insert_changes,
-    insert_subscription,
-    patch_blocks,
-    update_subscription,
-    write_links,
 )
 
 
@@ -86,7 +78,7 @@ class SubscriptionModel(DomainModel):
     version: int = 1
 
     _loaded: Snapshot | None = PrivateAttr(default=None)
-    _fixed_inputs: dict[str, Any] | None = PrivateAttr(default=None)
+    _product_row: ProductRow | None = PrivateAttr(default=None)
 
     def __init_subclass__(
         cls, *, is_base: bool = False, lifecycle: Sequence[SubscriptionLifecycle] | None = None, **config: Any
@@ -139,7 +131,7 @@ class SubscriptionModel(DomainModel):
                 **fixed_inputs,
                 **default_blocks(cls, subscription_id, {}),
             )
-        model._fixed_inputs = model._present_fixed_inputs()
+        model._product_row = row
         return model
 
     @classmethod
@@ -194,8 +186,6 @@ class SubscriptionModel(DomainModel):
         if cls.__variants__ is not None and cls.__variants__ is not type(other).__variants__:
             raise WrongProductError(f"{type(other).__qualname__} is no variant of {cls.__qualname__}")
         model = type(other).variant(target)
-        if not issubclass(model, cls):
-            model = cls.variant(target)
         is_change = target != other.status
         if is_change and not skip_validation and other._loaded is not None:
             users = subscriptions_using(db.session, other.subscription_id)
@@ -206,12 +196,12 @@ class SubscriptionModel(DomainModel):
             own["start_date"] = other.start_date or datetime.now(UTC)
         if is_change and target is SubscriptionLifecycle.TERMINATED:
             own["end_date"] = other.end_date or datetime.now(UTC)
-        fields = Conversion(other.subscription_id, target).fields(other, model)
+        fields = {} if other._product_row is None else read_fixed_inputs(model, other._product_row)
+        fields |= Conversion(other.subscription_id, target).fields(other, model)
         with values_must_fit(model):
-            converted = model(**own, **fields)
-        assert isinstance(converted, cls)
+            converted = cast("Self", model(**own, **fields))
         converted._loaded = other._loaded
-        converted._fixed_inputs = other._fixed_inputs
+        converted._product_row = other._product_row
         return converted
 
     def save(self) -> None:
@@ -219,6 +209,7 @@ class SubscriptionModel(DomainModel):
 
         Raises:
             StaleSubscriptionError: somebody else saved it after it was loaded.
+            InvalidInputError: a fixed input was changed.
             LifecycleError: the class is too loose for the status; `change_lifecycle` gives the right one.
             BlockCycleError: a block refers to itself through others.
             BlockOwnershipError: a root block belongs to another subscription.
@@ -227,28 +218,9 @@ class SubscriptionModel(DomainModel):
             UnstorableValueError: JSON cannot hold a value.
         """
         self._check_suits(self.status, f"Subscription {self.subscription_id}")
-        if self._fixed_inputs is not None and self._fixed_inputs != self._present_fixed_inputs():
-            raise InvalidInputError(f"Fixed inputs of {self.product.name!r} belong to the product and cannot change")
-        session, origin = db.session, db.origin
+        self._check_fixed_inputs()
         snapshot = self._snapshot()
-        changes = difference(self._loaded, snapshot)
-        if changes.is_empty:
-            return
-        session.flush()
-        if self._loaded is None:
-            insert_subscription(session, self.subscription_id, self.version, changes.columns, origin)
-        else:
-            self.version = update_subscription(session, self.subscription_id, self.version, changes.columns, origin)
-        if changes.new_blocks:
-            insert_blocks(session, self.subscription_id, changes.new_blocks)
-        if changes.patches:
-            patch_blocks(session, self.subscription_id, changes.patches)
-        if changes.removed_links or changes.new_links:
-            write_links(session, changes.removed_links, changes.new_links, snapshot.blocks)
-        if changes.removed_blocks:
-            delete_blocks(session, self.subscription_id, changes.removed_blocks)
-        if changes.history:
-            insert_changes(session, self.subscription_id, changes.history, origin)
+        self.version = write_changes(self.subscription_id, self.version, self._loaded, snapshot)
         self._loaded = snapshot
 
     @classmethod
@@ -275,7 +247,7 @@ class SubscriptionModel(DomainModel):
             )
         stored = {identifier: block.values for identifier, block in tree.tree.blocks.items()}
         model._loaded = model._snapshot().limited_to(stored)
-        model._fixed_inputs = model._present_fixed_inputs()
+        model._product_row = tree.product
         return model
 
     @classmethod
@@ -294,8 +266,15 @@ class SubscriptionModel(DomainModel):
                 f"it must be a {cls.variant(status).__qualname__}"
             )
 
-    def _present_fixed_inputs(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in shape_of(type(self)).values}
+    def _check_fixed_inputs(self) -> None:
+        if self._product_row is None:
+            return
+        for name, value in read_fixed_inputs(type(self), self._product_row).items():
+            if getattr(self, name) != value:
+                raise InvalidInputError(
+                    f"{name} is a fixed input of product {self.product.name!r}: it is {value}, and a subscription "
+                    f"cannot change it"
+                )
 
     def _snapshot(self) -> Snapshot:
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}

@@ -63,6 +63,21 @@ FROM given
 RETURNING subscription_id
 """)
 
+# A person says that it is in sync, whoever holds it.
+_PUT_IN_SYNC: Final = text("""
+WITH given AS (
+    UPDATE subscriptions
+    SET insync = true, held_by = NULL, version = version + 1, last_modified_at = now()
+    WHERE subscription_id = :subscription_id AND NOT insync
+    RETURNING subscription_id
+)
+INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
+SELECT subscription_id, 'insync', jsonb 'false', jsonb 'true', CAST(:process_id AS uuid), CAST(:step_key AS text),
+       CAST(:changed_by AS text)
+FROM given
+RETURNING subscription_id
+""")
+
 _HOLDER: Final = text("""
 SELECT s.insync, s.held_by AS process_id, w.name AS workflow_name, p.status
 FROM subscriptions s
@@ -100,6 +115,11 @@ def take_over(session: Session, subscription_id: UUID, origin: Origin) -> None:
 def give_back(session: Session, subscription_id: UUID, origin: Origin) -> bool:
     """Put a subscription in sync; False when it is already, or another process that has not ended holds it."""
     return session.execute(_GIVE_BACK, _parameters(subscription_id, origin)).one_or_none() is not None
+
+
+def put_in_sync(session: Session, subscription_id: UUID, origin: Origin) -> bool:
+    """Put a subscription in sync, whoever holds it; False when it is already (or does not exist)."""
+    return session.execute(_PUT_IN_SYNC, _parameters(subscription_id, origin)).one_or_none() is not None
 
 
 def holder_of(session: Session, subscription_id: UUID) -> Holder | None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from orchestrator.domain.registry import product_models, use_products
+from orchestrator.domain.registry import use_products
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import Origin, current_session
 from orchestrator.storage.tables import FixedInputTable, ProductBlockTable, ProductTable
@@ -30,6 +30,7 @@ def products(database: Database) -> dict[str, UUID]:
             session.flush()
             ids[name] = product.product_id
         session.add(FixedInputTable(product_id=ids["Port"], name="speed", value="1000"))
+        session.add(FixedInputTable(product_id=ids["Port"], name="speed_class", value="1000"))
         session.add(FixedInputTable(product_id=ids["Port"], name="domain", value="SURF"))
     return ids
 
@@ -37,8 +38,6 @@ def products(database: Database) -> dict[str, UUID]:
 @pytest.fixture
 def register() -> Iterator[Callable[[dict[str, type]], None]]:
     """Registers models for one test."""
-    before = product_models.find
-    del before
     yield use_products
     use_products({})
 
@@ -50,9 +49,12 @@ def unit(database: Database) -> Callable[..., AbstractContextManager[Session]]:
     @contextmanager
     def open_unit(process_id: UUID | None = None, process_seq: int | None = None, step_key: str = "a_step"):
         origin = Origin("tester", process_id or uuid4(), process_seq, step_key)
-        with Session(database.engine, expire_on_commit=False) as session:
-            with current_session(lambda: session, origin), session.begin():
-                yield session
+        with (
+            Session(database.engine, expire_on_commit=False) as session,
+            current_session(lambda: session, origin),
+            session.begin(),
+        ):
+            yield session
 
     return open_unit
 
