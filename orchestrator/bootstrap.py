@@ -89,7 +89,12 @@ def build_worker(settings: Settings) -> Celery:
 
 def build_tools() -> Tools:
     """What the command line is handed."""
-    return Tools(build_context=build_context, load_catalog=load_catalog, ping_workers=ping_workers)
+    return Tools(build_context=_build_commands_context, load_catalog=load_catalog, ping_workers=ping_workers)
+
+
+def _build_commands_context(settings: Settings, application_name: str) -> Context:
+    configure_logging(settings)  # standard output is for the answer
+    return build_context(settings, application_name)
 
 
 def ping_workers(settings: Settings, seconds: float) -> list[str]:

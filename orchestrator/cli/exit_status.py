@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from orchestrator.errors import (
     ConflictError,
+    FormIncompleteError,
     InvalidInputError,
     NotFoundError,
     OrchestratorError,
@@ -34,6 +35,7 @@ OF_ERRORS: dict[type[OrchestratorError], ExitStatus] = {
     NotFoundError: ExitStatus.NOT_FOUND,
     ConflictError: ExitStatus.CONFLICT,
     InvalidInputError: ExitStatus.INVALID_INPUT,
+    FormIncompleteError: ExitStatus.INVALID_INPUT,
     UnavailableError: ExitStatus.UNAVAILABLE,
     SettingsError: ExitStatus.SETTINGS,
     OrchestratorError: ExitStatus.FAILED,

@@ -1,0 +1,144 @@
+"""The pages of a form from the command line: as JSON, or from named values that go to the page that asks for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from orchestrator.errors import FormIncompleteError, FormInvalidError, FormOverflowError, InvalidInputError
+
+Pages = list[dict[str, Any]]
+Answer = TypeVar("Answer")
+
+
+def read_input(text: str | None) -> Any:
+    """The JSON in `text`, in the file that `@name` names, or on standard input when it is `-`; None without any.
+
+    Raises:
+        InvalidInputError: it is no JSON, or the file cannot be read.
+    """
+    if text is None:
+        return None
+    try:
+        if text == "-":
+            content = sys.stdin.buffer.read()
+        elif text.startswith("@"):
+            content = Path(text[1:]).read_bytes()
+        else:
+            content = text.encode()
+        return orjson.loads(content)
+    except OSError as error:
+        raise InvalidInputError(f"{text[1:]} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInputError(f"--input is no JSON: {error}") from error
+
+
+def read_values(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The values of `--set NAME=VALUE`."""
+    values: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--set {pair}: NAME=VALUE is needed")
+        values[name] = value
+    return values
+
+
+def send(send_pages: Callable[[Any], Answer], pages: Any, values: Mapping[str, str]) -> Answer:
+    """Send pages; when the form asks for more, make its further pages of the values and send again.
+
+    A page without a required field that no value was given for is taken as it is.
+
+    Raises:
+        FormIncompleteError: a page asks for something that no value was given for.
+        InvalidInputError: no page asks for one of the values; nothing has happened then.
+    """
+    if pages is not None and not values:
+        return send_pages(pages)
+    filled: Pages = list(pages or [])
+    unused = dict(values)
+    while True:
+        if unused:
+            _require_another_page(send_pages, filled, unused)
+        try:
+            return send_pages(filled)
+        except FormIncompleteError as incomplete:
+            filled.append(_page(incomplete, values))
+            unused = {name: value for name, value in unused.items() if name not in filled[-1]}
+
+
+def form_of(incomplete: FormIncompleteError) -> dict[str, Any]:
+    """The JSON schema of the page that is asked for."""
+    schema: Any = incomplete.members["form"]
+    return dict(schema)
+
+
+def fields_of(schema: Mapping[str, Any]) -> list[str]:
+    """What a page asks for, a line for each field."""
+    lines = []
+    for name in schema.get("properties", {}):
+        asked = _field(schema, name)
+        choices = list(asked.get("options") or asked.get("enum") or [])
+        told = [str(asked.get("type", "any"))]
+        if choices:
+            told = ["one of " + ", ".join(_choice(asked, choice) for choice in choices)]
+        if name in schema.get("required", []):
+            told.append("required")
+        elif "default" in asked:
+            told.append(f"{asked['default']!r} if not given")
+        lines.append(f"{name}: {'; '.join(told)}")
+    return lines
+
+
+def _require_another_page(send_pages: Callable[[Any], object], filled: Pages, unused: Mapping[str, str]) -> None:
+    # A form that is complete with `filled` refuses surplus pages, one that is not refuses these for their field.
+    surplus = {"this field is on no page": None}
+    try:
+        send_pages([*filled, surplus, surplus])
+    except FormOverflowError:
+        raise InvalidInputError(f"no page of the form asks for {', '.join(unused)}") from None
+    except FormInvalidError:
+        return
+
+
+def _page(incomplete: FormIncompleteError, values: Mapping[str, str]) -> dict[str, Any]:
+    schema = form_of(incomplete)
+    page = {
+        name: _converted(values[name], _field(schema, name)) for name in schema.get("properties", {}) if name in values
+    }
+    if any(name not in page for name in schema.get("required", [])):
+        raise incomplete
+    return page
+
+
+def _converted(text: str, asked: Mapping[str, Any]) -> Any:
+    """A choice by its label or its value, a text as it is, all else as JSON."""
+    by_label = {str(label): choice for choice, label in (asked.get("options") or {}).items()}
+    if text in by_label:
+        return by_label[text]
+    if asked.get("type") == "string" or text in asked.get("enum", []):
+        return text
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return text
+
+
+def _choice(asked: Mapping[str, Any], choice: Any) -> str:
+    label = (asked.get("options") or {}).get(choice, choice)
+    return f"{choice}" if label == choice else f"{label!r} ({choice})"
+
+
+def _field(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a schema says about a field, with what it refers to."""
+    asked: dict[str, Any] = dict(schema["properties"][name])
+    for part in [asked, *asked.get("allOf", [])]:
+        reference = str(part.get("$ref", ""))
+        if reference.startswith("#/$defs/"):
+            asked = {**schema["$defs"][reference.removeprefix("#/$defs/")], **asked}
+    return asked

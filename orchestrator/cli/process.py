@@ -1,0 +1,202 @@
+"""`orchestrator process`: start, follow and mend processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+from orchestrator.cli.exit_status import ExitStatus
+from orchestrator.cli.list_options import list_options, list_query, print_page
+from orchestrator.cli.output import json_option, local_time, print_json
+from orchestrator.cli.pages import fields_of, form_of, read_input, read_values, send
+from orchestrator.cli.tools import Tools
+from orchestrator.cli.use_cases import opened_context, operating_system_user
+from orchestrator.cli.watching import print_detail, watch_process
+from orchestrator.errors import FormIncompleteError
+from orchestrator.services.context import Context
+from orchestrator.services.process_views import ProcessView, list_processes, process_detail
+from orchestrator.services.processes import abort_process, resume_process, start_process
+
+Answer = TypeVar("Answer")
+LoadTools = Callable[[], Tools]
+
+input_option = click.option(
+    "--input", "given_input", metavar="JSON", help="The pages of the form: a list of objects, @FILE, or - for stdin."
+)
+set_option = click.option(
+    "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A field of the form, on whichever page it is."
+)
+watch_option = click.option("--watch", "-w", is_flag=True, help="Then follow it as `process watch` does.")
+
+
+@click.group
+def process() -> None:
+    """Start, follow and mend processes."""
+
+
+@process.command
+@click.argument("workflow")
+@input_option
+@set_option
+@click.option("--product", help="The product to create, by name or id: as --set product=...")
+@click.option("--subscription", metavar="ID", help="The subscription to work on: as --set subscription_id=...")
+@click.option("--idempotency-key", metavar="KEY", help="The same command with the same key starts one process.")
+@watch_option
+@json_option
+@click.pass_context
+def start(
+    ctx: click.Context,
+    workflow: str,
+    given_input: str | None,
+    pairs: tuple[str, ...],
+    product: str | None,
+    subscription: str | None,
+    idempotency_key: str | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Start WORKFLOW. When its form asks for more than was given, nothing starts and the page's fields are shown."""
+    values = read_values(pairs)
+    chosen = {"product": product, "subscription_id": subscription}
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    pages = read_input(given_input)
+    with opened_context(ctx.obj) as context:
+
+        def send_pages(filled: Any) -> UUID:
+            actor = operating_system_user()
+            return start_process(context, actor, workflow, filled, idempotency_key=idempotency_key).process_id
+
+        process_id = _send(ctx, send_pages, pages, values, as_json)
+        if watch:
+            ctx.exit(watch_process(context, process_id, as_json))
+    if as_json:
+        print_json({"process_id": process_id})
+    else:
+        click.echo(f"Started {process_id}")
+
+
+@process.command("list")
+@click.option("--status", help="With this status; several with | between them.")
+@click.option("--workflow", help="Of workflows whose name has this in it.")
+@list_options
+@json_option
+@click.pass_obj
+def list_(
+    load_tools: LoadTools,
+    status: str | None,
+    workflow: str | None,
+    filters: str,
+    sort: str,
+    page: int,
+    page_size: int,
+    as_json: bool,
+) -> None:
+    """List processes, the newest first."""
+    query = list_query(filters, sort, page, page_size, status=status, workflow_name=workflow)
+    with opened_context(load_tools) as context:
+        found = list_processes(context, query)
+    columns = ("process", "workflow", "status", "last step", "started", "by", "subscription")
+    print_page(found, as_json, columns, _row)
+
+
+def _row(one: ProcessView) -> tuple[object, ...]:
+    started, subscriptions = local_time(one.started_at), ", ".join(each.description for each in one.subscriptions)
+    return (
+        one.process_id,
+        one.workflow_name,
+        one.last_status,
+        one.last_step,
+        started,
+        one.created_by,
+        subscriptions,
+    )
+
+
+@process.command
+@click.argument("process_id", type=click.UUID)
+@json_option
+@click.pass_obj
+def show(load_tools: LoadTools, process_id: UUID, as_json: bool) -> None:
+    """Show a process with its steps."""
+    with opened_context(load_tools) as context:
+        detail = process_detail(context, process_id)
+    if as_json:
+        print_json(detail)
+    else:
+        print_detail(detail)
+
+
+@process.command
+@click.argument("process_id", type=click.UUID)
+@json_option
+@click.pass_context
+def watch(ctx: click.Context, process_id: UUID, as_json: bool) -> None:
+    """Follow a process until it has ended, failed, or waits for somebody.
+
+    Exits 0 when it is completed, 1 when it failed or was aborted, 8 when it waits for input or an answer.
+    """
+    with opened_context(ctx.obj) as context:
+        ctx.exit(watch_process(context, process_id, as_json))
+
+
+@process.command
+@click.argument("process_id", type=click.UUID)
+@input_option
+@set_option
+@watch_option
+@json_option
+@click.pass_context
+def resume(
+    ctx: click.Context, process_id: UUID, given_input: str | None, pairs: tuple[str, ...], watch: bool, as_json: bool
+) -> None:
+    """Retry the step that failed, or give a process the input that it waits for."""
+    values, pages = read_values(pairs), read_input(given_input)
+    with opened_context(ctx.obj) as context:
+
+        def send_pages(filled: Any) -> None:
+            resume_process(context, operating_system_user(), process_id, filled)
+
+        _send(ctx, send_pages, pages, values, as_json)
+        if watch:
+            ctx.exit(watch_process(context, process_id, as_json))
+        _tell_status(context, process_id, "Resumed", as_json)
+
+
+@process.command
+@click.argument("process_id", type=click.UUID)
+@click.option("--reason", help="Why; it is kept in the audit.")
+@json_option
+@click.pass_obj
+def abort(load_tools: LoadTools, process_id: UUID, reason: str | None, as_json: bool) -> None:
+    """End a process unfinished. Its subscription stays out of sync."""
+    with opened_context(load_tools) as context:
+        abort_process(context, operating_system_user(), process_id, reason)
+        _tell_status(context, process_id, "Aborted", as_json)
+
+
+def _send(
+    ctx: click.Context, send_pages: Callable[[Any], Answer], pages: Any, values: dict[str, str], as_json: bool
+) -> Answer:
+    try:
+        return send(send_pages, pages, values)
+    except FormIncompleteError as incomplete:
+        if as_json:
+            print_json(incomplete.members)
+        else:
+            form = form_of(incomplete)
+            click.echo(f"The page {form.get('title', '')!r} is to be filled in:", err=True)
+            for line in fields_of(form):
+                click.echo(f"  {line}", err=True)
+            click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
+        ctx.exit(ExitStatus.INVALID_INPUT)
+
+
+def _tell_status(context: Context, process_id: UUID, did: str, as_json: bool) -> None:
+    if as_json:
+        status = process_detail(context, process_id).process.last_status
+        print_json({"process_id": process_id, "last_status": status})
+    else:
+        click.echo(f"{did} {process_id}")

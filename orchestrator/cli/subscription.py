@@ -1,0 +1,85 @@
+"""`orchestrator subscription`: look at subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import click
+
+from orchestrator.cli.list_options import list_options, list_query, print_page
+from orchestrator.cli.output import json_option, local_time, print_json
+from orchestrator.cli.tools import Tools
+from orchestrator.cli.use_cases import opened_context
+from orchestrator.services.subscription_views import (
+    SubscriptionEntry,
+    ValueChange,
+    list_subscriptions,
+    subscription_changes,
+    subscription_model,
+)
+
+LoadTools = Callable[[], Tools]
+
+
+@click.group
+def subscription() -> None:
+    """Look at subscriptions."""
+
+
+@subscription.command("list")
+@click.option("--status", help="With this status; several with | between them.")
+@click.option("--product", help="Of products whose name has this in it.")
+@list_options
+@json_option
+@click.pass_obj
+def list_(
+    load_tools: LoadTools,
+    status: str | None,
+    product: str | None,
+    filters: str,
+    sort: str,
+    page: int,
+    page_size: int,
+    as_json: bool,
+) -> None:
+    """List subscriptions, the newest first."""
+    query = list_query(filters, sort, page, page_size, status=status, product=product)
+    with opened_context(load_tools) as context:
+        found = list_subscriptions(context, query)
+    print_page(found, as_json, ("subscription", "status", "in sync", "product", "customer", "description"), _row)
+
+
+def _row(entry: SubscriptionEntry) -> tuple[object, ...]:
+    in_sync = "yes" if entry.insync else "no"
+    return entry.subscription_id, entry.status, in_sync, entry.product.name, entry.customer_id, entry.description
+
+
+@subscription.command
+@click.argument("subscription_id", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="It is JSON in any case.")
+@click.pass_obj
+def show(load_tools: LoadTools, subscription_id: UUID, as_json: bool) -> None:  # noqa: ARG001
+    """Show a subscription with all its blocks, as JSON."""
+    with opened_context(load_tools) as context:
+        print_json(subscription_model(context, subscription_id))
+
+
+@subscription.command
+@click.argument("subscription_id", type=click.UUID)
+@list_options
+@json_option
+@click.pass_obj
+def history(
+    load_tools: LoadTools, subscription_id: UUID, filters: str, sort: str, page: int, page_size: int, as_json: bool
+) -> None:
+    """List what changed in a subscription: the latest first, with the process and step that did it."""
+    query = list_query(filters, sort, page, page_size)
+    with opened_context(load_tools) as context:
+        found = subscription_changes(context, subscription_id, query)
+    print_page(found, as_json, ("at", "value", "before", "after", "step", "process", "by"), _change)
+
+
+def _change(change: ValueChange) -> tuple[object, ...]:
+    at = local_time(change.changed_at)
+    return at, change.path, change.before, change.after, change.step_key, change.process_id, change.changed_by
