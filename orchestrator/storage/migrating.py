@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from orchestrator.errors import ConflictError, MigrationError, ServerTooOldError, SettingsError, UnavailableError
 from orchestrator.storage.database import build_engine
@@ -171,6 +171,8 @@ class Migrations:
                 connection = engine.connect()
             except OperationalError as error:
                 raise UnavailableError(f"PostgreSQL does not answer: {str(error.orig).strip()}") from error
+            except ProgrammingError as error:
+                raise SettingsError(f"The database URL cannot be used: {str(error.orig).strip()}") from error
             with connection:
                 version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
                 connection.rollback()
