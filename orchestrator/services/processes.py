@@ -13,6 +13,7 @@ from orchestrator.language.vocabulary import Actor, ProcessStatus
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_abort
 from orchestrator.services.context import Context
+from orchestrator.services.forms import storable
 from orchestrator.services.pinned_steps import steps_up_to_now
 from orchestrator.services.resuming import resume_process
 from orchestrator.services.starting import Started, start_process
@@ -177,5 +178,4 @@ def _find(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessR
 def _check_text(name: str, text: str | None, longest: int) -> None:
     if text is not None and len(text) > longest:
         raise InvalidInputError(f"the {name} has {len(text)} characters; {longest} are allowed")
-    if text is not None and "\x00" in text:
-        raise InvalidInputError(f"the {name} has a NUL character, which cannot be stored")
+    storable(text, name)

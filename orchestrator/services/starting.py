@@ -24,7 +24,7 @@ from orchestrator.language.workflows import Workflow
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context
-from orchestrator.services.forms import Pages, read_pages, walk
+from orchestrator.services.forms import Pages, read_pages, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
 from orchestrator.services.start_forms import start_form, works_on_subscription
 from orchestrator.storage.database import dump_json
@@ -121,14 +121,16 @@ def _answered(context: Context, request: KeyedRequest) -> Started | None:
 
 
 def _prepare(context: Context, actor: Actor, workflow_name: str, pages: Pages, reporter: str) -> _Prepared:
+    workflow = context.catalog.workflows.get(workflow_name)
+    if workflow is None:
+        raise UnknownWorkflowError(
+            f"there is no workflow {workflow_name!r}: the name is wrong, or its code is not in ORCHESTRATOR_CATALOG"
+        )
     with context.database.reading() as session:
-        row = None if "\x00" in workflow_name else find_workflow(session, workflow_name)
+        row = find_workflow(session, workflow.name)
         if row is None:
-            raise UnknownWorkflowError(f"there is no workflow {workflow_name!r}")
-        workflow = context.catalog.workflows.get(workflow_name)
-        if workflow is None:
             raise UnknownWorkflowError(
-                f"the database knows the workflow {workflow_name!r}, but its code is not in ORCHESTRATOR_CATALOG here"
+                f"there is no workflow {workflow_name!r} in the database: a migration makes it known"
             )
         if not workflow.steps:
             raise AuthoringError(f"the workflow {workflow_name!r} has no steps")
@@ -144,7 +146,7 @@ def _fill_in(
     process_id = uuid7()
     known = {
         "process_id": str(process_id),
-        "reporter": reporter,
+        "reporter": storable(reporter, "reporter"),
         "workflow_name": row.name,
         "workflow_target": row.target,
     }

@@ -1,0 +1,280 @@
+"""Starting processes: forms, checks, idempotency keys, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from orchestrator.errors import (
+    EnginePausedError,
+    ForbiddenError,
+    FormIncompleteError,
+    FormInvalidError,
+    FormOverflowError,
+    IdempotencyKeyError,
+    MalformedPagesError,
+    PredicateFailedError,
+    UnknownWorkflowError,
+    UnstorableInputError,
+)
+from orchestrator.language.vocabulary import Actor, SubscriptionLifecycle
+from orchestrator.services.context import Context
+from orchestrator.services.processes import start_process
+from orchestrator.services.subscriptions import WF_USABLE_MAP
+from orchestrator.storage.database import Database
+from tests.integration.process_world import ASKED, OPERATOR, World, process_world, unknown_id
+
+NAME = {"name": "port 1", "size": 3}
+SURE = {"sure": True}
+
+
+@pytest.fixture
+def world(database: Database, database_url: str) -> Iterator[World]:
+    with process_world(database, database_url) as made:
+        yield made
+
+
+def next_page(world: World, workflow: str, pages: Any) -> FormIncompleteError:
+    with pytest.raises(FormIncompleteError) as raised:
+        start_process(world.context, OPERATOR, workflow, pages)
+    return raised.value
+
+
+def refused(world: World, workflow: str, pages: Any) -> list[dict[str, Any]]:
+    with pytest.raises(FormInvalidError) as raised:
+        start_process(world.context, OPERATOR, workflow, pages)
+    errors: Any = raised.value.members["validation_errors"]
+    return list(errors)
+
+
+def count(world: World) -> int:
+    return int(world.query("SELECT count(*) FROM processes")[0][0])
+
+
+def test_a_create_workflow_asks_page_by_page_and_then_starts(world: World) -> None:
+    product = {"product": str(world.product_id)}
+    first = next_page(world, "create_port", None)
+    assert first.members["meta"] == {"hasNext": True}
+    field = first.members["form"]["properties"]["product"]
+    assert (field["type"], field["format"]) == ("string", "productId")
+    assert field["extraProperties"] == {"productIds": [str(world.product_id)]}
+    second = next_page(world, "create_port", [product])
+    assert second.members["form"]["properties"]["name"]["minLength"] == 2
+    third = next_page(world, "create_port", [product, NAME])
+    assert third.members["meta"] == {"hasNext": False}
+    assert count(world) == 0
+
+    started = start_process(world.context, OPERATOR, "create_port", [product, NAME, SURE], request_id="r1")
+    row = world.query("SELECT seq, process_id, status, target, is_task, step_key, created_by, state FROM processes")[0]
+    assert row[1:7] == (started.process_id, "created", "CREATE", False, "start", "operator")
+    assert row[7] == {
+        "product": str(world.product_id),
+        "product_name": "Port",
+        "product_said": "Port",
+        **NAME,
+        **SURE,
+        "process_id": str(started.process_id),
+        "reporter": "operator",
+        "workflow_name": "create_port",
+        "workflow_target": "CREATE",
+    }
+    ring = world.bell.rings[0]
+    assert (ring.seq, ring.process_id, ring.workflow, ring.step_key, ring.target, ring.is_task) == (
+        row[0],
+        started.process_id,
+        "create_port",
+        "start",
+        "CREATE",
+        False,
+    )
+    assert world.query("SELECT step_key, pages, created_by FROM process_inputs") == [
+        (None, [product, NAME, SURE], "operator")
+    ]
+    assert world.query("SELECT actor, action, object_id, request_id FROM audit") == [
+        ("operator", "start", str(started.process_id), "r1")
+    ]
+    world.run()
+    assert world.query("SELECT status FROM processes") == [("completed",)]
+    assert world.query("SELECT status, description FROM subscriptions") == [("active", "port 1")]
+
+
+def test_one_version_of_a_workflow_is_stored_once(world: World) -> None:
+    for _ in range(2):
+        start_process(world.context, OPERATOR, "plain_task", [])
+    versions = world.query("SELECT workflow_name, steps FROM workflow_versions")
+    assert len(versions) == 1
+    assert versions[0][1][1] == {"key": "may_fail", "name": "Fails while told to", "kind": "call", "assignee": "SYSTEM"}
+
+
+@pytest.mark.parametrize("pages", [None, [], [{}]])
+def test_a_workflow_without_a_form_needs_no_page(world: World, pages: Any) -> None:
+    start_process(world.context, OPERATOR, "plain_task", pages)
+    world.run()
+    assert world.query("SELECT status, is_task, target FROM processes") == [("completed", True, "SYSTEM")]
+
+
+def test_pages_that_do_not_fit_are_refused_with_a_place_and_a_sentence(world: World) -> None:
+    product = {"product": str(world.product_id)}
+    assert refused(world, "create_port", [{"product": "x"}])[0]["loc"] == ["product"]
+    unknown = refused(world, "create_port", [{"product": str(unknown_id())}])[0]
+    assert "creates no subscriptions" in unknown["msg"]
+    short = refused(world, "create_port", [product, {"name": "p", "more": 1}])
+    assert [(error["type"], error["loc"]) for error in short] == [
+        ("string_too_short", ["name"]),
+        ("extra_forbidden", ["more"]),
+    ]
+    unsure = refused(world, "create_port", [product, NAME, {"sure": False}])[0]
+    assert (unsure["loc"], unsure["msg"]) == (["__root__"], "Be sure first")
+    assert refused(world, "plain_task", [{"what": 1}])[0]["loc"] == ["what"]
+    assert refused(world, "create_port", [{"self": 1}])[0]["loc"] == ["self"]
+    with pytest.raises(FormOverflowError, match="4 pages"):
+        start_process(world.context, OPERATOR, "create_port", [product, NAME, SURE, {}])
+    with pytest.raises(FormOverflowError, match="2 pages"):
+        start_process(world.context, OPERATOR, "plain_task", [{}, {}])
+    for body in ({}, "text", 3, [1], [[]], [None]):
+        with pytest.raises(MalformedPagesError):
+            start_process(world.context, OPERATOR, "create_port", body)
+    assert count(world) == 0
+
+
+def test_what_cannot_be_stored_is_refused_by_name(world: World) -> None:
+    with pytest.raises(UnstorableInputError, match="numbers"):
+        start_process(world.context, OPERATOR, "unstorable_task", [NAME])
+    with pytest.raises(UnstorableInputError, match=r"pages\[0\].name.*NUL"):
+        start_process(world.context, OPERATOR, "ends_with_input", [{"name": "a\x00b"}])
+    small = replace(world.context, settings=world.context.settings.model_copy(update={"max_delta_bytes": 1000}))
+    with pytest.raises(UnstorableInputError, match="1000 bytes"):
+        start_process(small, OPERATOR, "ends_with_input", [{"name": "a" * 2000}])
+
+
+def test_the_form_cannot_replace_what_the_engine_says(world: World) -> None:
+    started = start_process(world.context, OPERATOR, "ends_with_input", [NAME], reporter="eve")
+    state = world.query("SELECT state FROM processes")[0][0]
+    assert state["answer"] == "port 1"
+    assert (state["process_id"], state["reporter"]) == (str(started.process_id), "eve")
+    assert world.query("SELECT created_by FROM processes") == [("eve",)]
+    assert world.query("SELECT actor, after->>'created_by' FROM audit") == [("operator", "eve")]
+
+
+def test_a_workflow_on_a_subscription_asks_for_it_and_its_version(world: World) -> None:
+    subscription_id = world.subscription()
+    first = next_page(world, "modify_port", [])
+    assert set(first.members["form"]["properties"]) == {"subscription_id", "version"}
+    stale = refused(world, "modify_port", [{"subscription_id": str(subscription_id), "version": 7}])[0]
+    assert stale["loc"] == ["version"]
+    assert stale["msg"] == "Stale data: given version (7) does not match the current version (1)"
+    assert "no subscription" in refused(world, "modify_port", [{"subscription_id": str(unknown_id())}])[0]["msg"]
+
+    start_process(world.context, OPERATOR, "modify_port", [{"subscription_id": str(subscription_id), "version": 1}])
+    state = world.query("SELECT state FROM processes")[0][0]
+    assert {key: state[key] for key in ("subscription_id", "product", "customer_id", "version")} == {
+        "subscription_id": str(subscription_id),
+        "product": str(world.product_id),
+        "customer_id": "customer-1",
+        "version": 1,
+    }
+    assert world.query("SELECT subscription_id FROM process_subscriptions") == [(subscription_id,)]
+
+
+def test_a_blocked_workflow_says_why_and_the_target_of_the_row_wins(world: World) -> None:
+    out_of_sync = {"subscription_id": str(world.subscription(insync=False))}
+    blocked = refused(world, "modify_port", [out_of_sync])[0]
+    assert "not in sync" in blocked["msg"]
+    assert "subscription.not_in_sync" in blocked["msg"]
+    # Made by validate_workflow, but SYSTEM in its row: it counts as a task, which may run out of sync.
+    start_process(world.context, OPERATOR, "validate_port", [out_of_sync])
+    assert world.query("SELECT target, is_task, state->>'workflow_target' FROM processes") == [
+        ("SYSTEM", True, "SYSTEM")
+    ]
+    initial = {"subscription_id": str(world.subscription(SubscriptionLifecycle.INITIAL))}
+    assert "no_modify_invalid_status" in refused(world, "modify_port", [initial])[0]["msg"]
+    WF_USABLE_MAP["modify_port"] = ["initial"]
+    try:
+        start_process(world.context, OPERATOR, "modify_port", [initial])
+    finally:
+        del WF_USABLE_MAP["modify_port"]
+
+
+def test_a_workflow_of_another_product_is_refused(world: World) -> None:
+    subscription_id = world.subscription()
+    world.query(
+        "DELETE FROM products_workflows WHERE workflow_id IN (SELECT workflow_id FROM workflows "
+        "WHERE name = 'modify_port')"
+    )
+    found = refused(world, "modify_port", [{"subscription_id": str(subscription_id)}])[0]
+    assert "no workflow of the product" in found["msg"]
+
+
+def test_unknown_deleted_and_undeployed_workflows_are_not_found(world: World) -> None:
+    for name in ("nothing", "has_no_code", "a\x00b"):
+        with pytest.raises(UnknownWorkflowError, match="workflow"):
+            start_process(world.context, OPERATOR, name, [])
+    world.query("UPDATE workflows SET deleted_at = now() WHERE name = 'plain_task'")
+    with pytest.raises(UnknownWorkflowError):
+        start_process(world.context, OPERATOR, "plain_task", [])
+
+
+def test_authorizers_predicates_and_a_pause_keep_a_workflow_from_starting(world: World) -> None:
+    with pytest.raises(ForbiddenError, match="operator may not start guarded_task"):
+        start_process(world.context, OPERATOR, "guarded_task", [], reporter="alice")
+    start_process(world.context, Actor("alice"), "guarded_task", [])
+    assert [(asked.user.name, asked.action, asked.step) for asked in ASKED] == [
+        ("operator", "start_workflow", None),
+        ("alice", "start_workflow", None),
+    ]
+    with pytest.raises(PredicateFailedError, match="1 processes run"):
+        start_process(world.context, OPERATOR, "lonely_task", [])
+    world.query("UPDATE engine_settings SET paused = true, reason = 'maintenance'")
+    with pytest.raises(EnginePausedError, match="maintenance"):
+        start_process(world.context, OPERATOR, "plain_task", [])
+    assert count(world) == 1
+
+
+def keyed(context: Context, key: str, workflow: str = "plain_task", pages: Any = None, actor: Actor = OPERATOR) -> UUID:
+    return start_process(context, actor, workflow, pages, idempotency_key=key).process_id
+
+
+def test_the_same_key_gets_the_same_answer_and_one_process(world: World) -> None:
+    first = keyed(world.context, "k1")
+    assert keyed(world.context, "k1", pages=[]) == first
+    assert len(world.bell.rings) == 1
+    assert keyed(world.context, "k2") != first
+    assert keyed(world.context, "k1", actor=Actor("eve")) != first
+    for workflow, pages in (("plain_task", [{}]), ("validate_port", [])):
+        with pytest.raises(IdempotencyKeyError, match="another request"):
+            keyed(world.context, "k1", workflow, pages)
+    for key in ("", "k" * 256):
+        with pytest.raises(IdempotencyKeyError):
+            keyed(world.context, key)
+    world.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE actor = 'operator'")
+    assert keyed(world.context, "k1", pages=[{}]) != first
+
+
+def test_the_same_key_many_times_at_once_starts_one_process(world: World) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: keyed(world.context, "k1"), range(16)))
+    assert len(ids) == 1
+    assert count(world) == 1
+    assert world.query("SELECT count(*) FROM audit") == [(1,)]
+
+
+def test_a_known_key_is_answered_although_the_request_would_be_refused_by_now(world: World) -> None:
+    page = [{"subscription_id": str(world.subscription())}]
+    first = keyed(world.context, "k1", "modify_port", page)
+    world.run()
+    assert world.query("SELECT insync FROM subscriptions") == [(False,)]
+    assert keyed(world.context, "k1", "modify_port", page) == first
+
+
+def test_nothing_is_written_when_a_part_of_the_start_fails(world: World) -> None:
+    world.query("ALTER TABLE audit ADD CONSTRAINT no_start CHECK (action <> 'start')")
+    with pytest.raises(Exception, match="no_start"):
+        keyed(world.context, "k1")
+    assert count(world) == 0
+    assert world.query("SELECT count(*) FROM idempotency_keys") == [(0,)]
+    assert world.bell.rings == []
