@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from pydantic_forms.core import FormPage as _FormPage
-from pydantic_forms.types import FormGenerator, FormMeta, InputFormGenerator, UUIDstr
+from pydantic_forms.types import FormGenerator as _FormGenerator
+from pydantic_forms.types import FormMeta, UUIDstr
 
 __all__ = ["FormGenerator", "FormPage", "InputFormGenerator", "SubmitFormPage", "UUIDstr"]
+
+# The library's type leaves the class of the pages open; authors' annotations do not have to name it.
+FormGenerator = _FormGenerator[Any]
+InputFormGenerator = Callable[..., FormGenerator]
 
 
 class FormPage(_FormPage):

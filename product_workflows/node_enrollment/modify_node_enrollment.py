@@ -32,7 +32,7 @@ def initial_input_form_generator(subscription_id: UUIDstr) -> FormGenerator:
         routing_domain: str = Field(subscription.ne.routing_domain, pattern="^[a-z0-9-]{3,40}$")
 
     wanted = yield ModifyNodeEnrollmentForm
-    return wanted.model_dump()
+    return {"routing_domain": wanted.routing_domain}
 
 
 @step("Plan the change")
@@ -53,7 +53,7 @@ def agree_to_change(node_name: str, change: State) -> FormGenerator:
         ticket: str = Field(pattern="^[A-Z]{2,8}-[0-9]+$", examples=["CHG-1234"])
 
     answer = yield AgreeForm
-    return answer.model_dump()
+    return {"agreed": answer.agreed, "ticket": answer.ticket}
 
 
 @step("Change routing domain in NSO", time_limit=30)

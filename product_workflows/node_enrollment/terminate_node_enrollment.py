@@ -12,7 +12,7 @@ def load_subscription_info(state: State) -> FormGenerator:
     """Put the name of the node into the state."""
     subscription = state["subscription"]
     node = get_detailed_node(subscription["ne"]["esdb_node_id"])
-    return {"subscription": subscription, "node_name": node.get("name")}
+    return {"subscription": subscription, "node_name": node.get("name")}  # type: ignore[return-value]
 
 
 @step("Remove node from NSO", time_limit=30)
