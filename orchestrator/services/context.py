@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.engine.bell import Bell
@@ -18,3 +19,5 @@ class Context:
     catalog: Catalog
     bell: Bell
     settings: Settings
+    # Asks the broker for a sign of life, within a second; raises UnavailableError when there is none.
+    broker_ping: Callable[[], None] | None = None

@@ -1,0 +1,76 @@
+"""The Flask application: `/api` and its documents. Builds everything it is made of; nothing happens on import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from flask_smorest import Api
+
+from orchestrator.api import audit, documents, health, products, subscriptions, workflows
+from orchestrator.api.endpoints import ProblemResponses
+from orchestrator.api.etags import register_etags
+from orchestrator.api.guard import register_guard
+from orchestrator.api.parsing import PublicId
+from orchestrator.api.problems import register_error_handlers
+from orchestrator.api.requests import register_context
+from orchestrator.api.schemas import ProblemSchema
+from orchestrator.services.context import Context
+
+TITLE = "Subscription orchestrator"
+API_VERSION = "1"
+DESCRIPTION = (
+    "Workflows move subscriptions through their lifecycle; every step is durable. Times are ISO 8601 with offset, "
+    "errors are `application/problem+json`, lists are paged, and answers to GET carry an ETag."
+)
+
+BLUEPRINTS = (
+    subscriptions.blueprint,
+    products.blueprint,
+    products.blocks_blueprint,
+    products.resource_types_blueprint,
+    workflows.blueprint,
+    audit.blueprint,
+    health.blueprint,
+)
+
+
+def build_application(context: Context) -> Flask:
+    """A WSGI application that serves the API for this context."""
+    application = Flask("orchestrator.api", static_folder=None)
+    application.config.update(
+        API_TITLE=TITLE,
+        API_VERSION=API_VERSION,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={"info": {"description": DESCRIPTION}},
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    application.json.sort_keys = False  # type: ignore[attr-defined]
+    register_etags(application)
+    register_context(application, context)
+    register_guard(application, context.settings)
+    application.url_map.converters["id"] = PublicId
+    api = _build_api(application)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    documents.register_documents(application, api.spec)
+    # Last, so that they take the place of flask-smorest's own handler.
+    register_error_handlers(application)
+    return application
+
+
+def _build_api(application: Flask) -> Any:
+    marshmallow_plugin = MarshmallowPlugin()
+    api = Api(spec_kwargs={"marshmallow_plugin": marshmallow_plugin, "extra_plugins": [ProblemResponses()]})
+    api.DEFAULT_ERROR_RESPONSE_NAME = None
+    api.init_app(application)
+    api.register_converter(PublicId, lambda _: {"type": "string", "format": "uuid"})
+    api.spec.components.schema("Problem", schema=ProblemSchema)
+    return api
+
+
+def openapi_document(context: Context) -> dict[str, Any]:
+    """The OpenAPI document of the API, as it is served and committed."""
+    application = build_application(context)
+    return documents.document_of(application)

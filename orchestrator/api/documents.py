@@ -1,0 +1,63 @@
+"""The API's documents: `/api/openapi.json`, a reference page that needs no network, and the codes of all problems."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from flask import Flask, Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from orchestrator.api.problems import all_problems
+
+_EXTENSION = "openapi-document"
+
+
+def register_documents(application: Flask, spec: APISpec) -> None:
+    """Serve the document of a finished specification and the pages made from it."""
+    document = spec.to_dict()
+    application.extensions[_EXTENSION] = document
+    text = json.dumps(document, indent=2, default=str) + "\n"
+
+    def openapi() -> Response:
+        return Response(text, content_type="application/json")
+
+    def reference() -> str:
+        return render_template("reference.html", document=document, operations=_operations(document))
+
+    def problems() -> str:
+        return render_template("problems.html", problems=all_problems())
+
+    def home() -> AnyResponse:
+        return redirect(url_for("reference"))
+
+    application.add_url_rule("/", "home", home)
+    application.add_url_rule("/api/", "api_home", home)
+    application.add_url_rule("/api/openapi.json", "openapi", openapi)
+    application.add_url_rule("/api/docs", "reference", reference)
+    application.add_url_rule("/api/docs/problems", "problems", problems)
+
+
+def document_of(application: Flask) -> dict[str, Any]:
+    """The OpenAPI document that this application serves."""
+    document: dict[str, Any] = application.extensions[_EXTENSION]
+    return document
+
+
+def write_openapi(application: Flask, path: Path) -> None:
+    """Write the document as it is committed: the same bytes for the same API."""
+    path.write_text(json.dumps(document_of(application), indent=2, default=str) + "\n")
+
+
+def _operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The operations by tag, each with its `method` and `path`."""
+    found: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document.get("tags", [])}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            parameters = [*operations.get("parameters", []), *operation.get("parameters", [])]
+            found[operation["tags"][0]].append({**operation, "method": method, "path": path, "parameters": parameters})
+    return found

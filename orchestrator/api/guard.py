@@ -1,0 +1,68 @@
+"""What every request has to satisfy before a view sees it, while there is no authentication: a page of another site
+can neither reach this server under a name of its own nor send it a form."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from werkzeug.sansio.utils import host_is_trusted
+
+from orchestrator.api.problems import (
+    BODY_TOO_LARGE,
+    HOST_REFUSED,
+    INVALID_REQUEST,
+    ORIGIN_REFUSED,
+    UNSUPPORTED_MEDIA_TYPE,
+    ProblemError,
+)
+from orchestrator.settings import LOOPBACK, Settings
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def register_guard(application: Flask, settings: Settings) -> None:
+    """Check Host, Origin, size and content type of every request of this application."""
+    named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
+    hosts = [*(f"[{name}]" if ":" in name else name for name in sorted(LOOPBACK)), *named]
+    limit = settings.max_request_bytes
+    application.config["MAX_CONTENT_LENGTH"] = limit
+
+    def check() -> None:
+        _check_host(hosts)
+        _check_text(request.full_path)
+        if request.method in WRITES:
+            _check_origin()
+            _check_body(limit)
+
+    application.before_request(check)
+
+
+def _check_host(hosts: list[str]) -> None:
+    host = request.headers.get("Host", "")
+    if not host_is_trusted(host, hosts):
+        detail = f"{host[:100]!r} is not a name of this server; ORCHESTRATOR_ALLOWED_HOSTS can add names."
+        raise ProblemError(HOST_REFUSED, detail)
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text or "%00" in text:
+        raise ProblemError(INVALID_REQUEST, "The path and its parameters cannot hold a NUL character.")
+
+
+def _check_origin() -> None:
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+        raise ProblemError(ORIGIN_REFUSED, f"A page from {origin[:100]!r} may not change anything here.")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise ProblemError(ORIGIN_REFUSED, "A page of another site may not change anything here.")
+
+
+def _check_body(limit: int) -> None:
+    length = request.content_length or 0
+    if length > limit:
+        raise ProblemError(BODY_TOO_LARGE, f"The body has {length} bytes, the limit is {limit}.")
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if (length or chunked) and not request.is_json:
+        found = request.mimetype or "none"
+        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The content type is {found}; send application/json.")

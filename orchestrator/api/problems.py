@@ -1,0 +1,201 @@
+"""Errors as `application/problem+json` (RFC 9457). The one place that knows which error is which status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import psycopg
+import structlog
+from flask import Flask, Response, request
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from orchestrator.api.requests import request_id
+from orchestrator.errors import (
+    ConflictError,
+    InvalidInputError,
+    InvalidListQueryError,
+    NotFoundError,
+    OrchestratorError,
+    ProductInUseError,
+    UnavailableError,
+    UnfinishedProcessesError,
+)
+
+PROBLEM_JSON = "application/problem+json"
+DOCUMENTED_AT = "/api/docs/problems#"
+RETRY_AFTER_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of error: a stable code, its status, a title, and what a client can do about it."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str
+    type_uri: str = ""
+
+    @property
+    def type(self) -> str:
+        """The `type` member: where the code is documented, or the word that clients of the form protocol know."""
+        return self.type_uri or DOCUMENTED_AT + self.code
+
+
+INVALID_INPUT = Problem("invalid-input", 400, "Invalid input", "What was sent cannot be used; `detail` says why.")
+INVALID_LIST_QUERY = Problem(
+    "invalid-list-query",
+    400,
+    "Invalid list query",
+    "The filter, sort, range or cursor is wrong; `detail` names what fits.",
+)
+PRODUCT_IN_USE = Problem(
+    "product-in-use", 400, "Product in use", "Terminate the product's subscriptions before you end its life."
+)
+INVALID_JSON = Problem("invalid-json", 400, "Invalid JSON", "The body is not JSON that can be stored.")
+INVALID_REQUEST = Problem(
+    "invalid-request", 422, "Invalid request", "A parameter or field is wrong; `errors` tells where and why."
+)
+NOT_FOUND = Problem("not-found", 404, "Not found", "What the path names does not exist.")
+CONFLICT = Problem("conflict", 409, "Conflict", "That cannot be done in the present state; look at it again.")
+UNFINISHED_PROCESSES = Problem(
+    "unfinished-processes", 422, "Unfinished processes", "Finish or abort the subscription's processes first."
+)
+METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "Method not allowed", "`Allow` names the methods of this path.")
+BODY_TOO_LARGE = Problem("body-too-large", 413, "Body too large", "Send less; `detail` tells the limit.")
+UNSUPPORTED_MEDIA_TYPE = Problem(
+    "unsupported-media-type", 415, "Unsupported media type", "Bodies are `Content-Type: application/json`."
+)
+HOST_REFUSED = Problem("host-refused", 421, "Host refused", "The Host header is not a name of this server.")
+ORIGIN_REFUSED = Problem(
+    "origin-refused", 403, "Origin refused", "A page of another site may not change anything here."
+)
+UNAVAILABLE = Problem(
+    "unavailable",
+    503,
+    "Service unavailable",
+    "A server behind this one does not answer; try again after `Retry-After`.",
+)
+NOT_READY = Problem("not-ready", 503, "Not ready", "`checks` names what does not work.")
+INTERNAL = Problem(
+    "internal-error", 500, "Internal error", "A fault of the server; its log has more under `request_id`."
+)
+
+# An error is the problem of the nearest class above it.
+PROBLEMS: dict[type[OrchestratorError], Problem] = {
+    OrchestratorError: INTERNAL,
+    InvalidInputError: INVALID_INPUT,
+    InvalidListQueryError: INVALID_LIST_QUERY,
+    ProductInUseError: PRODUCT_IN_USE,
+    NotFoundError: NOT_FOUND,
+    ConflictError: CONFLICT,
+    UnfinishedProcessesError: UNFINISHED_PROCESSES,
+    UnavailableError: UNAVAILABLE,
+}
+
+_REFUSALS = (
+    INVALID_JSON,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    HOST_REFUSED,
+    ORIGIN_REFUSED,
+    NOT_READY,
+)
+
+_BY_STATUS = {
+    problem.status: problem for problem in (NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+}
+
+
+class ProblemError(HTTPException):
+    """A request that is refused for a reason that only HTTP knows; it may be raised while a path is still matched."""
+
+    def __init__(self, problem: Problem, detail: str, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.code = problem.status
+        self.members = members or {}
+
+
+def all_problems() -> list[Problem]:
+    """Every problem that a client can meet, each once, by status and code."""
+    return sorted({*PROBLEMS.values(), *_REFUSALS}, key=lambda problem: (problem.status, problem.code))
+
+
+def problem_of(error: OrchestratorError) -> Problem:
+    """The problem of an error: that of the nearest class in the table."""
+    return next(PROBLEMS[found] for found in type(error).__mro__ if found in PROBLEMS)
+
+
+def problem_response(problem: Problem, detail: str, members: Mapping[str, Any] | None = None) -> Response:
+    """The answer `{type, title, status, detail, request_id}` and what `members` adds."""
+    body = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "request_id": request_id(),
+        **(members or {}),
+    }
+    return Response(orjson.dumps(body, default=str), status=problem.status, content_type=PROBLEM_JSON)
+
+
+def register_error_handlers(application: Flask) -> None:
+    """Answer every error with a problem; nothing of the inside is shown for one that nobody expected."""
+    application.register_error_handler(ProblemError, _refused)
+    application.register_error_handler(OrchestratorError, _known)
+    application.register_error_handler(HTTPException, _http)
+    for gone in (OperationalError, InterfaceError, PoolTimeoutError, psycopg.OperationalError):
+        application.register_error_handler(gone, _database_gone)
+    application.register_error_handler(Exception, _unexpected)
+
+
+def _refused(error: ProblemError) -> Response:
+    return problem_response(error.problem, error.detail, error.members)
+
+
+def _known(error: OrchestratorError) -> Response:
+    problem = problem_of(error)
+    if problem is INTERNAL:
+        return _unexpected(error)
+    response = problem_response(problem, str(error), getattr(error, "members", None))
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400 and error.response is None:
+        return Response(status=status, headers=list(error.get_headers()))
+    title = HTTPStatus(status).phrase
+    problem = _BY_STATUS.get(status) or Problem(title.lower().replace(" ", "-"), status, title, "", "about:blank")
+    response = problem_response(problem, error.description or title)
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response
+
+
+def _database_gone(error: Exception) -> Response:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    log.warning("the database does not answer", error=type(cause).__name__, path=request.path)
+    response = problem_response(UNAVAILABLE, "The database does not answer; nothing was changed. Try again shortly.")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("request failed", method=request.method, path=request.path, request_id=request_id(), exc_info=error)
+    return problem_response(INTERNAL, "Something went wrong in the server; its log tells more under this request id.")

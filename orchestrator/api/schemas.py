@@ -1,0 +1,25 @@
+"""What all requests and answers have in common."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields
+
+
+class RequestSchema(Schema):
+    """Something that a client sends. Unknown names are refused."""
+
+    class Meta:
+        """Strict."""
+
+        unknown = RAISE
+
+
+class ProblemSchema(Schema):
+    """An error (RFC 9457). `type` is a stable code, documented at the path that it names."""
+
+    type = fields.String(required=True, metadata={"description": "Stable code, documented at this path"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "What is wrong here, for a person"})
+    request_id = fields.String(required=True, metadata={"description": "Finds the request in the server's log"})
+    errors = fields.Dict(keys=fields.String(), metadata={"description": "Of a 422: location -> field -> messages"})

@@ -1,0 +1,160 @@
+"""What the value of a filter means for its field: `a|b` either, `!a` not, `<` `<=` `>` `>=` for numbers and times."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_
+
+from orchestrator.errors import InvalidListQueryError
+
+MAX_ALTERNATIVES = 200
+_LARGEST = 2**63 - 1
+
+
+class Kind(StrEnum):
+    """How the values of a field are read and compared."""
+
+    TEXT = "text"  # a part of it, whatever its case
+    WORD = "word"  # all of it, whatever its case
+    UUID = "uuid"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a list.
+
+    Attributes:
+        column: what is compared and sorted by.
+        kind: how its values are read.
+        sortable: whether the list can be sorted by it.
+        through: for a field of related rows: turns the condition on `column` into one on the listed row (an EXISTS).
+    """
+
+    column: ColumnElement[Any] | Any
+    kind: Kind
+    sortable: bool = True
+    through: Callable[[ColumnElement[bool]], ColumnElement[bool]] | None = None
+
+
+Comparison = Callable[[Any, Any], ColumnElement[bool]]
+
+_COMPARISONS: Final[dict[str, Comparison]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "on"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "0", "off"})
+
+
+def condition_of(name: str, field: Field, value: str) -> ColumnElement[bool]:
+    """The condition that this filter value puts on this field.
+
+    Raises:
+        InvalidListQueryError: the value cannot be one of the field.
+    """
+    alternatives = value.split("|")
+    if len(alternatives) > MAX_ALTERNATIVES:
+        raise InvalidListQueryError(f"filter: {name} has more than {MAX_ALTERNATIVES} alternatives")
+    return or_(*(_alternative(name, field, alternative.strip()) for alternative in alternatives))
+
+
+def _alternative(name: str, field: Field, text: str) -> ColumnElement[bool]:
+    negated = text.startswith("!")
+    text = text.removeprefix("!").strip() if negated else text
+    if text.lower() in {"null", "none"} and field.kind is not Kind.TEXT:
+        matched: ColumnElement[bool] = field.column.is_(None)
+    else:
+        matched = _matched(name, field, text)
+    if field.through is not None:
+        matched = field.through(matched)
+    # A null is not equal to anything, so it is among what is asked for by `!`.
+    return not_(func.coalesce(matched, false())) if negated else matched
+
+
+def _matched(name: str, field: Field, text: str) -> ColumnElement[bool]:
+    match field.kind:
+        case Kind.TEXT:
+            contains: ColumnElement[bool] = field.column.icontains(text, autoescape=True)
+            return contains
+        case Kind.WORD:
+            return func.lower(field.column) == text.lower()
+        case Kind.UUID:
+            same: ColumnElement[bool] = field.column == _uuid(name, text)
+            return same
+        case Kind.BOOLEAN:
+            boolean: ColumnElement[bool] = field.column.is_(_boolean(name, text))
+            return boolean
+        case Kind.INTEGER:
+            compare, rest = _comparison(text)
+            return compare(field.column, _integer(name, rest))
+        case Kind.TIME:
+            return _time_matches(name, field.column, text)
+
+
+def _time_matches(name: str, column: Any, text: str) -> ColumnElement[bool]:
+    compare, rest = _comparison(text)
+    try:
+        if len(rest) == len("2026-01-31"):
+            day = date.fromisoformat(rest)
+            start, end = _midnight(day), _midnight(date.fromordinal(day.toordinal() + 1))
+            match text.removesuffix(rest).strip():
+                case "":
+                    return and_(column >= start, column < end)
+                case ">" | "<=" as sign:
+                    # After a day, or up to it, counts the whole day.
+                    return column >= end if sign == ">" else column < end  # type: ignore[no-any-return]
+                case _:
+                    return compare(column, start)
+        moment = datetime.fromisoformat(rest)
+    except (ValueError, OverflowError):
+        raise InvalidListQueryError(
+            f"filter: {rest[:100]!r} is no time for {name}; write 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        ) from None
+    return compare(column, moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _comparison(text: str) -> tuple[Comparison, str]:
+    for sign, compare in _COMPARISONS.items():
+        if text.startswith(sign):
+            return compare, text.removeprefix(sign).strip()
+    return operator.eq, text
+
+
+def _uuid(name: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidListQueryError(f"filter: {text[:100]!r} is no UUID, which {name} is") from None
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        number = int(text) if len(text) < 25 else _LARGEST + 1
+    except ValueError:
+        raise InvalidListQueryError(f"filter: {text[:100]!r} is no whole number, which {name} is") from None
+    if abs(number) > _LARGEST:
+        raise InvalidListQueryError(f"filter: {text[:30]} is too large for {name}")
+    return number
+
+
+def _boolean(name: str, text: str) -> bool:
+    word = text.lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise InvalidListQueryError(f"filter: {text[:100]!r} is neither true nor false, which {name} is")
