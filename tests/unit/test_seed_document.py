@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
+
+from orchestrator import Target, Workflow
 from orchestrator.services.subscriptions import (
     WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS,
     WF_USABLE_MAP,
     WF_USABLE_WHILE_OUT_OF_SYNC,
 )
-
-from orchestrator import Target, Workflow
 from tests.seed import node_enrollment
 
 
