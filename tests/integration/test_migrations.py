@@ -131,7 +131,7 @@ def test_a_url_that_cannot_be_read_is_an_error_of_the_settings(url: str) -> None
 
 def test_a_url_with_an_unknown_option_is_an_error_of_the_settings(empty_database_url: str) -> None:
     with pytest.raises(SettingsError, match=r"The database URL cannot be used: .*speed"):
-        Migrations(f"{empty_database_url}&speed=fast").current()
+        Migrations(f"{empty_database_url}{'&' if '?' in empty_database_url else '?'}speed=fast").current()
 
 
 def test_a_server_that_does_not_answer_is_unavailable() -> None:
