@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_UNLIMITED = 10_000
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
@@ -33,12 +35,14 @@ def _as_json(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as wide as its content; into a file or a pipe, nothing is cut off."""
+    """A table; into a file or a pipe as wide as its content, so that nothing is cut off."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table, soft_wrap=not console.is_terminal)
+    console.print(table)
 
 
 def local_time(moment: datetime | None) -> str:
