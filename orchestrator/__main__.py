@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _load_tools() -> Tools:
     # Half a second of imports that `--help`, `up` without a catalog and `flower` do without.
-    tools: Tools = importlib.import_module("orchestrator.bootstrap").build_tools()
+    tools: Tools = importlib.import_module("orchestrator.bootstrap.command_line").build_tools()
     return tools
 
 

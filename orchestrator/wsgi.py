@@ -1,6 +1,6 @@
 """`gunicorn orchestrator.wsgi:application`."""
 
-from orchestrator.bootstrap import build_web
+from orchestrator.bootstrap.web import build_web
 from orchestrator.settings import read_settings
 
 application = build_web(read_settings())

@@ -1,0 +1,1 @@
+"""Builds real things from the settings and hands them over. The only room that knows all floors."""

@@ -1,0 +1,40 @@
+"""Workers, beat and Flower. Nothing of the web is imported here: each worker child would carry it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from celery import Celery
+
+from orchestrator.bootstrap.catalog_packages import load_catalog
+from orchestrator.bootstrap.logs import configure_logging
+from orchestrator.engine.runner import Limits
+from orchestrator.engine.sweep import Sweep
+from orchestrator.errors import SettingsError
+from orchestrator.settings import Settings
+from orchestrator.storage.migrating import Migrations
+from orchestrator.tasks.application import build_application
+from orchestrator.tasks.bell import CeleryBell
+from orchestrator.tasks.clock import Clock
+from orchestrator.tasks.steps import register_run_step
+from orchestrator.tasks.worker_process import WorkerProcess
+
+
+def build_worker(settings: Settings) -> Celery:
+    """The Celery application of workers, beat and Flower."""
+    configure_logging(settings)
+    database_url = settings.require_database_url()
+    application = build_application(settings)
+    bell = CeleryBell(application, settings)
+    limits = Limits(settings.max_delta_bytes, settings.max_lost_attempts, settings.code_wait)
+    worker = WorkerProcess(database_url, load_catalog(settings), limits)
+
+    def check() -> None:
+        missing = Migrations(database_url, settings.catalog_packages()).pending()
+        if missing:
+            raise SettingsError(f"the database lacks migrations ({', '.join(missing)}): run `orchestrator db upgrade`")
+
+    worker.install(application, check)
+    register_run_step(application, worker.runner, bell)
+    application.conf.beat_scheduler = partial(Clock, sweep=Sweep(database_url), bell=bell)
+    return application
