@@ -8,7 +8,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from orchestrator.api import audit, documents, health, products, subscriptions, workflows
+from orchestrator.api import audit, documents, health, processes, products, subscriptions, workflows
 from orchestrator.api.endpoints import ProblemResponses
 from orchestrator.api.etags import register_etags
 from orchestrator.api.guard import register_guard
@@ -26,6 +26,7 @@ DESCRIPTION = (
 )
 
 BLUEPRINTS = (
+    processes.blueprint,
     subscriptions.blueprint,
     products.blueprint,
     products.blocks_blueprint,

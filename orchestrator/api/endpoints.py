@@ -23,10 +23,11 @@ _ALWAYS = (400, 421, 422, 500, 503)
 _WRITES = {"post": (403, 413, 415), "put": (403, 413, 415), "patch": (403, 413, 415), "delete": (403, 413, 415)}
 _DESCRIPTIONS = {
     400: "What was sent cannot be used",
-    403: "A page of another site may not change anything",
+    403: "Not allowed, or asked by a page of another site",
     404: "Not found",
     405: "Method not allowed",
     409: "Not possible in the present state",
+    412: "The condition of the workflow does not hold",
     413: "The body is too large",
     415: "The body is not application/json",
     421: "The Host header is not a name of this server",
@@ -51,6 +52,7 @@ def endpoint(
     response: SchemaLike | None = None,
     status: int = 200,
     query: SchemaLike | None = None,
+    headers: SchemaLike | None = None,
     body: SchemaLike | None = None,
     body_required: bool = True,
     errors: Sequence[int] = (),
@@ -58,8 +60,8 @@ def endpoint(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function the view of `method rule`.
 
-    The function is given the parts of the path, and `query` and `body` as dicts if it has schemas for them; it returns
-    what `response` dumps, or a Response. A parameter of the query that no schema names is refused.
+    The function is given the parts of the path, and `query`, `headers` and `body` as dicts if it has schemas for them;
+    it returns what `response` dumps, or a Response. A parameter of the query that no schema names is refused.
 
     Args:
         blueprint: from `build_blueprint`.
@@ -68,6 +70,7 @@ def endpoint(
         response: dumps the answer; None for an answer without a body.
         status: of the answer when all went well.
         query: schema of the query string.
+        headers: schema of the headers that it looks at.
         body: schema of the JSON body.
         body_required: whether a body has to be there, for the document only.
         errors: statuses of problems besides those that every endpoint has.
@@ -85,9 +88,13 @@ def endpoint(
         decorated: Any = blueprint.response(status, response)(checked)
         if body is not None:
             decorated = blueprint.arguments(body, location="json", arg_name="body", required=body_required)(decorated)
+        if headers is not None:
+            decorated = blueprint.arguments(headers, location="headers", arg_name="headers")(decorated)
         if query is not None:
             decorated = blueprint.arguments(query, location="query", arg_name="query")(decorated)
-        extra = {"responses": {str(code): {} for code in errors}, "operationId": view.__name__, **(document or {})}
+        stated = {str(code): answer for code, answer in (document or {}).get("responses", {}).items()}
+        responses = {**{str(code): {} for code in errors}, **stated}
+        extra = {"operationId": view.__name__, **(document or {}), "responses": responses}
         decorated = blueprint.doc(**extra)(decorated)
         blueprint.route(rule, methods=[method])(decorated)
         return view

@@ -18,10 +18,19 @@ from werkzeug.exceptions import HTTPException
 from orchestrator.api.requests import request_id
 from orchestrator.errors import (
     ConflictError,
+    EnginePausedError,
+    ForbiddenError,
+    FormIncompleteError,
+    FormInvalidError,
+    FormOverflowError,
+    IdempotencyKeyError,
     InvalidInputError,
     InvalidListQueryError,
+    MalformedPagesError,
+    NotATaskError,
     NotFoundError,
     OrchestratorError,
+    PredicateFailedError,
     ProductInUseError,
     UnavailableError,
     UnfinishedProcessesError,
@@ -88,6 +97,33 @@ NOT_READY = Problem("not-ready", 503, "Not ready", "`checks` names what does not
 INTERNAL = Problem(
     "internal-error", 500, "Internal error", "A fault of the server; its log has more under `request_id`."
 )
+FORM_INCOMPLETE = Problem(
+    "form-incomplete",
+    510,
+    "Form not complete",
+    "The form has another page: post the pages so far and one that fits `form`; `meta` tells whether more follow.",
+    "FormNotCompleteError",
+)
+FORM_INVALID = Problem(
+    "form-invalid",
+    400,
+    "Form not valid",
+    "A page does not fit its schema; `validation_errors` tells where and why.",
+    "FormValidationError",
+)
+FORM_OVERFLOW = Problem("form-overflow", 400, "Too many pages", "Send no more pages than the form has.")
+MALFORMED_PAGES = Problem("malformed-pages", 422, "Malformed pages", "The pages of a form are a list of objects.")
+NOT_A_TASK = Problem("not-a-task", 400, "Not a task", "Only tasks can be deleted.")
+IDEMPOTENCY_KEY_REFUSED = Problem(
+    "idempotency-key", 422, "Idempotency key refused", "Use a new key for each request, of at most 255 characters."
+)
+FORBIDDEN = Problem("forbidden", 403, "Forbidden", "The workflow, or the step that it stands at, does not let you.")
+PREDICATE_FAILED = Problem(
+    "predicate-failed", 412, "Not now", "The workflow's own condition for a start does not hold; `detail` says why."
+)
+ENGINE_PAUSED = Problem(
+    "engine-paused", 503, "Engine paused", "Nothing is started or resumed now; `detail` has the reason."
+)
 
 # An error is the problem of the nearest class above it.
 PROBLEMS: dict[type[OrchestratorError], Problem] = {
@@ -99,6 +135,15 @@ PROBLEMS: dict[type[OrchestratorError], Problem] = {
     ConflictError: CONFLICT,
     UnfinishedProcessesError: UNFINISHED_PROCESSES,
     UnavailableError: UNAVAILABLE,
+    FormIncompleteError: FORM_INCOMPLETE,
+    FormInvalidError: FORM_INVALID,
+    FormOverflowError: FORM_OVERFLOW,
+    MalformedPagesError: MALFORMED_PAGES,
+    NotATaskError: NOT_A_TASK,
+    IdempotencyKeyError: IDEMPOTENCY_KEY_REFUSED,
+    ForbiddenError: FORBIDDEN,
+    PredicateFailedError: PREDICATE_FAILED,
+    EnginePausedError: ENGINE_PAUSED,
 }
 
 _REFUSALS = (
@@ -177,8 +222,6 @@ def _known(error: OrchestratorError) -> Response:
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
-    if status < 400 and error.response is None:
-        return Response(status=status, headers=list(error.get_headers()))
     title = HTTPStatus(status).phrase
     problem = _BY_STATUS.get(status) or Problem(title.lower().replace(" ", "-"), status, title, "", "about:blank")
     response = problem_response(problem, error.description or title)
