@@ -145,7 +145,7 @@ class RestClient:
                 return pages, key, response
             form = _answer(response, 510)["form"]
             pages.append(_filled_in(form, chosen))
-            shown = ", ".join(f"{name}={value}" for name, value in pages[-1].items())
+            shown = ", ".join(f"{name}={value}" for name, value in pages[-1].items() if value is not None)
             self.console.print(f"  form [bold]{escape(form.get('title', '?'))}[/]: {escape(shown)}")
 
 
@@ -174,11 +174,10 @@ def _filled_in(form: Json, chosen: Json) -> Json:
 
 def _line(row: Json) -> str:
     took = datetime.fromisoformat(row["completed"]) - datetime.fromisoformat(row["started"])
-    attempt = f", attempt {row['attempt']}" if (row.get("attempt") or 1) > 1 else ""
-    error = f" [red]{escape(str(row['error'].get('error'))[:160])}[/]" if row.get("error") else ""
     at = datetime.fromisoformat(row["completed"]).astimezone()
-    told = f"[dim]{row['status']}, {took.total_seconds() * 1000:.0f} ms{attempt}, {at:%H:%M:%S}[/]"
-    return f"{MARKS.get(row['status'], '[red]✗')} {escape(row['name'])}[/] {told}{error}"
+    mark = f"{MARKS.get(row['status'], '[red]✗')} {escape(row['name']):<46}[/]"
+    error = f"\n    [red]{escape(str(row['error'].get('error'))[:160])}[/]" if row.get("error") else ""
+    return f"{mark} {row['status']:<8} [dim]{took.total_seconds() * 1000:6.0f} ms  {at:%H:%M:%S}[/]{error}"
 
 
 @dataclass
@@ -300,19 +299,20 @@ def check_flower(
     deadline = time.monotonic() + patience
     while True:
         answer = _answer(flower.get("/api/tasks", params={"limit": 100_000}), 200)
-        tasks = {
-            task_id: (task["name"], task["state"])
-            for task_id, task in answer.items()
-            if (task.get("received") or began) >= began and "nothing to do" not in (task.get("result") or "")
-        }
+        recent = {task_id: task for task_id, task in answer.items() if (task.get("received") or began) >= began}
+        stale = {task_id for task_id, task in recent.items() if "nothing to do" in (task.get("result") or "")}
+        tasks = {task_id: (task["name"], task["state"]) for task_id, task in recent.items() if task_id not in stale}
         if tasks == rows or time.monotonic() > deadline:
             break
         time.sleep(0.2)
     for state in ("SUCCESS", "FAILURE"):
         counts = [sum(found == state for _, found in those.values()) for those in (rows, tasks)]
         findings.compare(f"Flower's tasks with {state}", *counts)
+        findings.console.print(f"  Flower: {counts[1]} {state} for {counts[0]} step rows")
     for task_id in rows.keys() | tasks.keys():
         findings.compare(f"Flower's task {task_id}", rows.get(task_id), tasks.get(task_id))
+    if stale:
+        findings.console.print(f"  Flower: {len(stale)} bells found nothing to do")
 
 
 def wait_for_product(client: RestClient) -> Json:
@@ -364,14 +364,14 @@ def main() -> int:
     parser.add_argument("--flower", default="http://127.0.0.1:5555", help="with user:password@ if it asks for them")
     parser.add_argument("--lab", default="http://127.0.0.1:8099", help="the server that stands for ESDB and NSO")
     arguments = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     try:
         findings = play(arguments.api, arguments.flower, arguments.lab, console)
     except (SurpriseError, httpx.HTTPError) as error:
-        console.print(f"[bold red]surprise:[/] {escape(str(error) or type(error).__name__)}", soft_wrap=True)
+        console.print(f"[bold red]surprise:[/] {escape(str(error) or type(error).__name__)}")
         return 1
     for surprise in findings.surprises:
-        console.print(f"[bold red]surprise:[/] {escape(surprise)}", soft_wrap=True)
+        console.print(f"[bold red]surprise:[/] {escape(surprise)}")
     if findings.surprises:
         return 1
     console.print(f"[bold green]all is as it should be[/] ({findings.compared} comparisons)")
