@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from orchestrator.api.endpoints import build_blueprint, endpoint
 from orchestrator.api.lists import ListAnswer, ListParameters, list_answer, list_document, list_query
@@ -11,13 +10,13 @@ from orchestrator.api.requests import current_context
 from orchestrator.api.schemas_audit import AuditSchema
 from orchestrator.services.audit import AUDIT_LIST, AuditEntry, list_audit
 
-blueprint = build_blueprint("audit", "", "Who did what, when and why.")
+blueprint = build_blueprint("audit", "/audit", "Who did what, when and why.")
 
 
 @endpoint(
     blueprint,
     "GET",
-    "/audit/",
+    "/",
     response=AuditSchema(many=True),
     query=ListParameters,
     document=list_document(AUDIT_LIST),
@@ -25,16 +24,3 @@ blueprint = build_blueprint("audit", "", "Who did what, when and why.")
 def get_audit(query: dict[str, Any]) -> ListAnswer[AuditEntry]:
     """List what was done, the latest first."""
     return list_answer(list_audit(current_context(), list_query(query)))
-
-
-@endpoint(
-    blueprint,
-    "GET",
-    "/processes/<id:process_id>/audit",
-    response=AuditSchema(many=True),
-    query=ListParameters,
-    document=list_document(AUDIT_LIST),
-)
-def get_process_audit(process_id: UUID, query: dict[str, Any]) -> ListAnswer[AuditEntry]:
-    """List what was done about a process, even one that was deleted."""
-    return list_answer(list_audit(current_context(), list_query(query), process_id=process_id))

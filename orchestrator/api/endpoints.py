@@ -92,8 +92,9 @@ def endpoint(
             decorated = blueprint.arguments(headers, location="headers", arg_name="headers")(decorated)
         if query is not None:
             decorated = blueprint.arguments(query, location="query", arg_name="query")(decorated)
-        stated = {str(code): answer for code, answer in (document or {}).get("responses", {}).items()}
-        responses = {**{str(code): {} for code in errors}, **stated}
+        # Numbers, as flask-smorest has them, or what is said here and there about one answer would not be merged.
+        stated = {int(code): answer for code, answer in (document or {}).get("responses", {}).items()}
+        responses = {**{code: {} for code in errors}, **stated}
         extra = {"operationId": view.__name__, **(document or {}), "responses": responses}
         decorated = blueprint.doc(**extra)(decorated)
         blueprint.route(rule, methods=[method])(decorated)
@@ -111,13 +112,12 @@ class ProblemResponses(BasePlugin):
     ) -> None:
         """Complete the responses of the operations of one path."""
         for method, operation in (operations or {}).items():
-            responses = operation.setdefault("responses", {})
-            stated = {int(code) for code, answer in responses.items() if int(code) >= 400 and not _content_of(answer)}
-            for code in sorted({*stated, *_ALWAYS, *_WRITES.get(method, ())}):
-                responses.pop(code, None)
-                responses[str(code)] = _problem_answer(code)
-            if method == "get" and any(str(code) == "200" for code in responses):
-                responses["304"] = {"description": "Not modified: the tag is one of If-None-Match"}
+            responses = {int(code): answer for code, answer in operation.get("responses", {}).items()}
+            stated = {code for code, answer in responses.items() if code >= 400 and not _has_content(answer)}
+            for code in {*stated, *_ALWAYS, *_WRITES.get(method, ())}:
+                responses[code] = _problem_answer(code)
+            if method == "get" and 200 in responses:
+                responses[304] = {"description": "Not modified: the tag is one of If-None-Match"}
                 operation.setdefault("parameters", []).append(
                     {
                         "name": "If-None-Match",
@@ -126,9 +126,10 @@ class ProblemResponses(BasePlugin):
                         "schema": {"type": "string"},
                     }
                 )
+            operation["responses"] = {str(code): responses[code] for code in sorted(responses)}
 
 
-def _content_of(answer: Any) -> bool:
+def _has_content(answer: Any) -> bool:
     return isinstance(answer, dict) and "content" in answer
 
 

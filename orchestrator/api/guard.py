@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.sansio.utils import host_is_trusted
 
 from orchestrator.api.problems import (
@@ -18,6 +18,7 @@ from orchestrator.api.problems import (
 )
 from orchestrator.settings import LOOPBACK, Settings
 
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -26,7 +27,8 @@ def register_guard(application: Flask, settings: Settings) -> None:
     named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
     hosts = [*(f"[{name}]" if ":" in name else name for name in sorted(LOOPBACK)), *named]
     limit = settings.max_request_bytes
-    application.config["MAX_CONTENT_LENGTH"] = limit
+    # One byte more: werkzeug cuts a body of unknown length off there, silently.
+    application.config["MAX_CONTENT_LENGTH"] = limit + 1
 
     def check() -> None:
         _check_host(hosts)
@@ -36,6 +38,15 @@ def register_guard(application: Flask, settings: Settings) -> None:
             _check_body(limit)
 
     application.before_request(check)
+    application.after_request(_harden)
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    return response
 
 
 def _check_host(hosts: list[str]) -> None:
@@ -66,3 +77,5 @@ def _check_body(limit: int) -> None:
     if (length or chunked) and not request.is_json:
         found = request.mimetype or "none"
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The content type is {found}; send application/json.")
+    if chunked and len(request.get_data()) > limit:
+        raise ProblemError(BODY_TOO_LARGE, f"The body has more than {limit} bytes, which is the limit.")

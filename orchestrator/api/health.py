@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 from orchestrator.api.endpoints import build_blueprint, endpoint
 from orchestrator.api.problems import NOT_READY, problem_response
 from orchestrator.api.requests import current_context
-from orchestrator.services.health import Readiness, readiness
+from orchestrator.services.health import Readiness, database_health, readiness
 
 blueprint = build_blueprint("health", "/health", "Whether this server lives and can work.")
 
@@ -34,14 +34,14 @@ _TEXT = {"content": {"application/json": {"schema": {"type": "string"}}}}
 @endpoint(blueprint, "GET", "/", document={"responses": {200: _TEXT}})
 def health() -> Response:
     """Say OK when the database answers."""
-    found = readiness(current_context())
-    return Response('"OK"\n', content_type="application/json") if found.checks[0].ok else _not_ready(found)
+    found = database_health(current_context())
+    return _ok() if found.ready else _not_ready(found)
 
 
 @endpoint(blueprint, "GET", "/live", document={"responses": {200: _TEXT}})
 def live() -> Response:
     """Say OK when this process serves requests, whatever else is wrong."""
-    return Response('"OK"\n', content_type="application/json")
+    return _ok()
 
 
 @endpoint(blueprint, "GET", "/ready", response=ReadinessSchema)
@@ -49,6 +49,10 @@ def ready() -> Readiness | Response:
     """Say whether database, migrations and broker are as they have to be."""
     found = readiness(current_context())
     return found if found.ready else _not_ready(found)
+
+
+def _ok() -> Response:
+    return Response('"OK"\n', content_type="application/json")
 
 
 def _not_ready(found: Readiness) -> Response:

@@ -28,6 +28,14 @@ class RequestParser(FlaskParser):
     }
 
     @override
+    def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
+        """The query string, in which each name stands once."""
+        repeated = [name for name, values in req.args.lists() if len(values) > 1]
+        if repeated:
+            refuse({"query": {name: ["Given more than once."] for name in repeated}})
+        return super().load_querystring(req, schema)
+
+    @override
     def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
         """The body, or `missing` when there is none."""
         return read_json() if req.get_data(cache=True) else missing
@@ -81,7 +89,7 @@ def read_json() -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ProblemError(INVALID_JSON, f"The body is not JSON: {error}.") from None
-    if b"\\u0000" in body and (place := _place_of_nul(value, "the body")):
+    if b"\\u0000" in body and (place := _place_of_nul(value)):
         raise ProblemError(INVALID_JSON, f"A text in {place} has a NUL character, which cannot be stored.")
     return value
 
@@ -100,16 +108,18 @@ def _sentences(errors: Any, path: tuple[str, ...] = ()) -> list[str]:
     return [str(errors)]
 
 
-def _place_of_nul(value: Any, place: str) -> str | None:
-    match value:
-        case str() if "\x00" in value:
-            return place
-        case dict():
-            inner = ((item, f"{place}[{key!r}]") for key, item in value.items())
-            if any("\x00" in key for key in value):
-                return f"the names of {place}"
-        case list():
-            inner = ((item, f"{place}[{index}]") for index, item in enumerate(value))
-        case _:
-            return None
-    return next((found for item, name in inner if (found := _place_of_nul(item, name))), None)
+def _place_of_nul(value: Any) -> str | None:
+    # A stack instead of recursion: a client may nest as deep as the JSON reader allows.
+    waiting: list[tuple[Any, str]] = [(value, "the body")]
+    while waiting:
+        item, place = waiting.pop()
+        match item:
+            case str() if "\x00" in item:
+                return place
+            case dict():
+                if any("\x00" in key for key in item):
+                    return f"the names of {place}"
+                waiting.extend((inner, f"{place}[{key!r}]"[:200]) for key, inner in item.items())
+            case list():
+                waiting.extend((inner, f"{place}[{index}]"[:200]) for index, inner in enumerate(item))
+    return None

@@ -34,6 +34,11 @@ class Readiness:
         return all(check.ok for check in self.checks)
 
 
+def database_health(context: Context) -> Readiness:
+    """Ask the database alone. Raises nothing."""
+    return Readiness((_check("database", lambda: _ask_database(context)),))
+
+
 def readiness(context: Context) -> Readiness:
     """Ask the database and the broker, and compare the migrations. Raises nothing: what fails is in the answer."""
     return Readiness(
