@@ -23,3 +23,7 @@ class ProblemSchema(Schema):
     detail = fields.String(required=True, metadata={"description": "What is wrong here, for a person"})
     request_id = fields.String(required=True, metadata={"description": "Finds the request in the server's log"})
     errors = fields.Dict(keys=fields.String(), metadata={"description": "Of a 422: location -> field -> messages"})
+    validation_errors = fields.List(
+        fields.Dict(keys=fields.String()),
+        metadata={"description": "Of a page that does not fit: objects with type, loc, msg and input"},
+    )

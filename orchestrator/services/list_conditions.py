@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     TEXT = "text"  # a part of it, whatever its case
     WORD = "word"  # all of it, whatever its case
+    STATUS = "status"  # a word that is stored in lower case, so that an index on it serves
     UUID = "uuid"
     INTEGER = "integer"
     BOOLEAN = "boolean"
@@ -90,6 +91,9 @@ def _matched(name: str, field: Field, text: str) -> ColumnElement[bool]:
             return contains
         case Kind.WORD:
             return func.lower(field.column) == text.lower()
+        case Kind.STATUS:
+            status: ColumnElement[bool] = field.column == text.lower()
+            return status
         case Kind.UUID:
             same: ColumnElement[bool] = field.column == _uuid(name, text)
             return same
