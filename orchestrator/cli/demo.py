@@ -17,10 +17,11 @@ from typing import Final
 
 import click
 
+from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.up import is_live
 from orchestrator.embedded.child_processes import spawn
 from orchestrator.embedded.data_folder import last_words, open_log
-from orchestrator.errors import SettingsError, UnavailableError
+from orchestrator.errors import OrchestratorError, SettingsError, UnavailableError
 from orchestrator.settings import whole_environment
 
 EXAMPLES: Final = "product_workflows"
@@ -43,14 +44,17 @@ def demo(ctx: click.Context) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-demo-"))
     log = folder / "demo.log"
-    status = 1
+    status = None
     try:
         status = _play(folder, log, examples)
+    except OrchestratorError:
+        status = ExitStatus.FAILED
+        raise
     finally:
-        if status == 0:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
+        if status:
             click.echo(f"{last_words(log, _LINES_OF_LOG)}\nThe whole log: {log}", err=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
     ctx.exit(status)
 
 

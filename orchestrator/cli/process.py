@@ -43,7 +43,7 @@ def process() -> None:
 @set_option
 @click.option("--product", help="The product to create, by name or id: as --set product=...")
 @click.option("--subscription", metavar="ID", help="The subscription to work on: as --set subscription_id=...")
-@click.option("--idempotency-key", metavar="KEY", help="The same command with the same key starts one process.")
+@click.option("--idempotency-key", metavar="KEY", help="With --input: the same again starts nothing more.")
 @watch_option
 @json_option
 @click.pass_context
@@ -62,6 +62,9 @@ def start(
     values = read_values(pairs)
     chosen = {"product": product, "subscription_id": subscription}
     values |= {name: value for name, value in chosen.items() if value is not None}
+    if idempotency_key is not None and values:
+        # Finding the page that a value belongs to takes several requests, which one key cannot stand for.
+        raise click.UsageError("--idempotency-key needs all pages as --input")
     pages = read_input(given_input)
     with opened_context(ctx.obj) as context:
 
