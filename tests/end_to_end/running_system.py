@@ -1,0 +1,261 @@
+"""A whole system as a person starts it, and a client that speaks to it from outside: HTTP, SQL and signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+from orchestrator.cli.demo import free_ports
+from tests.end_to_end.up_on_test import clean_environment, descendants
+
+Json = dict[str, Any]
+
+REPOSITORY = Path(__file__).parents[2]
+CATALOGS = "product_workflows,catalog_on_test"
+PATIENCE = 45.0
+AT_REST = frozenset({"completed", "failed", "aborted", "suspended", "inconsistent_data", "api_unavailable", "waiting"})
+_MEMORY = Path("/dev/shm")
+_ENOUGH_MEMORY = 2_000_000_000
+_LINES_OF_LOG = 150
+
+
+def wait_until(what: Callable[[], object], failure: Callable[[], str], seconds: float = PATIENCE) -> None:
+    """Look again and again until it is so, or fail with what `failure` says."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, failure()
+        time.sleep(0.05)
+
+
+@contextmanager
+def folder_for_servers() -> Iterator[Path]:
+    """A folder for the data of servers that live as long as a test: in memory, where there is room."""
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="orchestrator-end-to-end-", dir=_MEMORY if in_memory else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate of the catalog on test: holds steps until it is opened, and counts their visits."""
+
+    folder: Path
+    name: str
+
+    def open(self) -> None:
+        """Let all pass, now and later."""
+        (self.folder / f"{self.name}.open").touch()
+
+    def visits(self) -> list[int]:
+        """The processes of the operating system that came to it, one entry for each time."""
+        visits = self.folder / f"{self.name}.visits"
+        return [int(line) for line in visits.read_text().split()] if visits.exists() else []
+
+    def wait_for_visits(self, count: int) -> list[int]:
+        """Wait until so many have come."""
+        wait_until(lambda: len(self.visits()) >= count, lambda: f"gate {self.name}: {self.visits()}, not {count}")
+        return self.visits()
+
+
+@dataclass
+class RunningSystem:
+    """An `orchestrator up` with the example product, the catalog on test and the lab, and a client of it."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+    api: httpx.Client
+    flower: httpx.Client
+    lab: httpx.Client
+
+    # What runs
+
+    @property
+    def log(self) -> Path:
+        """All that its processes say."""
+        return self.folder / "up.log"
+
+    def last_words(self) -> str:
+        """The end of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LINES_OF_LOG:])
+
+    @cached_property
+    def database_url(self) -> str:
+        """Where its PostgreSQL is."""
+        url: str = json.loads((self.folder / "data" / "running.json").read_text())["database_url"]
+        return url
+
+    def rows(self, statement: str, **values: Any) -> list[Json]:
+        """The rows of a statement, each on a connection of its own."""
+        url = self.database_url.replace("postgresql+psycopg:", "postgresql:")
+        with psycopg.connect(url, row_factory=dict_row) as connection:
+            result = connection.execute(statement, values)  # type: ignore[call-overload]
+            return result.fetchall() if result.description else []
+
+    def worker_children(self) -> set[int]:
+        """The prefork children of the worker."""
+        mains = [pid for pid in descendants(self.process.pid) if _is_worker(pid) and not _is_worker(parent_of(pid))]
+        return {pid for main in mains for pid in descendants(main) if _is_worker(pid)}
+
+    def new_gate(self) -> Gate:
+        """A gate that nobody has come to."""
+        return Gate(self.folder, f"gate-{uuid4().hex[:12]}")
+
+    def wait_until_ready(self) -> None:
+        """Wait until the API, Flower, the lab and both worker children are there."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, f"it ended:\n{self.last_words()}"
+            try:
+                answers = [self.api.get("/api/health/ready"), self.lab.get("/lab/effects"), self.flower.get("/broker")]
+            except httpx.TransportError:
+                return False
+            return all(answer.is_success for answer in answers) and len(self.worker_children()) == 2
+
+        wait_until(ready, lambda: f"not ready:\n{self.last_words()}", 90)
+
+    # What a client does
+
+    def post(self, workflow: str, *pages: Json, key: str | None = None) -> httpx.Response:
+        """Start a workflow with these pages."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.api.post(f"/api/processes/{workflow}", json=list(pages), headers=headers)
+
+    def start(self, workflow: str, *pages: Json) -> str:
+        """Start a workflow, which must be possible, and return the id of its process."""
+        answer = self.post(workflow, *pages)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def resume(self, process_id: str, *pages: Json) -> None:
+        """Resume a process, which must be possible."""
+        answer = self.api.put(f"/api/processes/{process_id}/resume", json=list(pages))
+        assert answer.status_code == 204, answer.text
+
+    def show(self, process_id: str) -> Json:
+        """A process with its steps."""
+        answer = self.api.get(f"/api/processes/{process_id}")
+        assert answer.status_code == 200, answer.text
+        process: Json = answer.json()
+        return process
+
+    def wait_for(self, process_id: str, *wanted: str, seconds: float = PATIENCE) -> Json:
+        """Wait until a process has one of these statuses; fail at once when it rests in another."""
+        deadline = time.monotonic() + seconds
+        while True:
+            process = self.show(process_id)
+            status = process["last_status"]
+            if status in wanted:
+                return process
+            told = f"{process['workflow_name']} is {status}, not {' or '.join(wanted)}: {process['failed_reason']}"
+            assert status not in AT_REST, told
+            assert time.monotonic() < deadline, told
+            time.sleep(0.05)
+
+    def run(self, workflow: str, *pages: Json) -> Json:
+        """Start a workflow and wait until it is completed."""
+        return self.wait_for(self.start(workflow, *pages), "completed")
+
+    def product_id(self, name: str) -> str:
+        """The id of a product."""
+        products = self.api.get("/api/products/").json()
+        return next(str(product["product_id"]) for product in products if product["name"] == name)
+
+    def new_thing(self, colour: str = "red") -> str:
+        """Make a subscription to the product of the catalog on test and return its id."""
+        created = self.run("create_thing", {"product": self.product_id("Thing")}, {"colour": colour})
+        return str(created["current_state"]["subscription_id"])
+
+
+def done(process: Json) -> list[str]:
+    """The keys of the steps of a process that were recorded as done, in their order."""
+    return [row["key"] for row in process["steps"] if row["status"] in {"success", "skipped", "complete"}]
+
+
+def row_of(process: Json, key: str) -> Json:
+    """The last row of a step."""
+    rows: list[Json] = [row for row in process["steps"] if row["key"] == key]
+    return rows[-1]
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"worker" in words and any(word.endswith(b"celery") for word in words)
+
+
+@contextmanager
+def running_system(**settings: str) -> Iterator[RunningSystem]:
+    """Start everything in a folder of its own on free ports, wait until it is ready, and stop it at the end."""
+    web, flower, lab = free_ports(3)
+    urls = [f"http://127.0.0.1:{port}" for port in (web, flower, lab)]
+    command = [
+        Path(sys.executable).parent / "orchestrator",
+        "up",
+        "--procfile",
+        REPOSITORY / "product_workflows/Procfile",
+    ]
+    with ExitStack() as stack:
+        folder = stack.enter_context(folder_for_servers())
+        environment = clean_environment(
+            ORCHESTRATOR_CATALOG=CATALOGS,
+            ORCHESTRATOR_DATA_DIR=str(folder / "data"),
+            ORCHESTRATOR_PORT=str(web),
+            ORCHESTRATOR_FLOWER_PORT=str(flower),
+            ORCHESTRATOR_CODE_WAIT="2",
+            LAB_PORT=str(lab),
+            LAB_URL=urls[2],
+            CATALOG_ON_TEST_FOLDER=str(folder),
+            PYTHONPATH=f"{REPOSITORY}:{Path(__file__).parent}",
+            **settings,
+        )
+        clients = [stack.enter_context(httpx.Client(base_url=url, timeout=30)) for url in urls]
+        with (folder / "up.log").open("wb") as output:
+            process = subprocess.Popen(
+                list(map(str, command)),
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        system = RunningSystem(folder, process, *clients)
+        try:
+            system.wait_until_ready()
+            yield system
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

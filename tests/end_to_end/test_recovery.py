@@ -1,0 +1,59 @@
+"""What happens to a process when a worker child is killed in the middle of its step."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.end_to_end.running_system import RunningSystem, done, row_of, wait_until
+
+
+def test_a_worker_child_killed_in_a_step_loses_nothing_and_does_nothing_twice(system: RunningSystem) -> None:
+    gate = system.new_gate()
+    process_id = system.start("write_ledger", {"gate": gate.name})
+    (victim,) = gate.wait_for_visits(1)
+    assert victim in system.worker_children()
+    running = row_of(system.show(process_id), "enter_and_wait")
+    assert (running["status"], running["attempt"]) == ("running", 1)
+
+    os.kill(victim, signal.SIGKILL)
+
+    second = gate.wait_for_visits(2)[1]
+    assert second != victim
+    again = row_of(system.show(process_id), "enter_and_wait")
+    assert (again["status"], again["attempt"]) == ("running", 2)
+    gate.open()
+    ended = system.wait_for(process_id, "completed")
+    assert done(ended) == ["start", "enter_and_wait", "step_1", "done"]
+    assert row_of(ended, "enter_and_wait")["attempt"] == 2
+    assert row_of(ended, "enter_and_wait")["worker"].endswith(f":{second}")
+    assert len(gate.visits()) == 2
+    assert system.rows("SELECT entry FROM ledger WHERE entry = %(gate)s", gate=gate.name) == [{"entry": gate.name}]
+    wait_until(lambda: len(system.worker_children()) == 2, lambda: "the child that was killed has no successor")
+
+
+def test_a_step_that_ends_its_worker_fails_after_three_attempts(system: RunningSystem) -> None:
+    failed = system.wait_for(system.start("endless_death"), "failed")
+    assert "'End the worker child' (die)" in failed["failed_reason"]
+    assert "the worker died in this step 3 times" in failed["failed_reason"]
+    assert row_of(failed, "die")["status"] == "failed"
+    assert system.run("ten_steps")["last_status"] == "completed"
+
+
+def test_an_abort_wins_at_once_over_a_step_that_runs(system: RunningSystem) -> None:
+    gate = system.new_gate()
+    process_id = system.start("write_ledger", {"gate": gate.name})
+    (worker,) = gate.wait_for_visits(1)
+    assert system.api.put(f"/api/processes/{process_id}/abort").status_code == 204
+    assert system.show(process_id)["last_status"] == "aborted"
+    gate.open()
+    # The same child takes the next step only after it has come back from this one.
+    helper = [system.run("ten_steps") for _ in range(2)]
+    assert {row["worker"].rpartition(":")[2] for each in helper for row in each["steps"]} <= {
+        str(pid) for pid in system.worker_children()
+    }
+    assert worker in system.worker_children()
+    ended = system.show(process_id)
+    assert ended["last_status"] == "aborted"
+    assert done(ended) == ["start"]
+    assert system.rows("SELECT entry FROM ledger WHERE entry = %(gate)s", gate=gate.name) == []
