@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
@@ -40,6 +41,22 @@ BLUEPRINTS = (
 def build_application(context: Context) -> Flask:
     """A WSGI application that serves the API for this context."""
     application = Flask("orchestrator.api", static_folder=None)
+    register_etags(application)
+    register_context(application, context)
+    register_guard(application, context.settings)
+    documents.register_documents(application, _register_endpoints(application))
+    # Last, so that they take the place of flask-smorest's own handler.
+    register_error_handlers(application)
+    return application
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document of the API, as it is served and committed; needs neither settings nor servers."""
+    document: dict[str, Any] = _register_endpoints(Flask("orchestrator.api", static_folder=None)).to_dict()
+    return document
+
+
+def _register_endpoints(application: Flask) -> APISpec:
     application.config.update(
         API_TITLE=TITLE,
         API_VERSION=API_VERSION,
@@ -48,30 +65,13 @@ def build_application(context: Context) -> Flask:
         PROPAGATE_EXCEPTIONS=False,
     )
     application.json.sort_keys = False  # type: ignore[attr-defined]
-    register_etags(application)
-    register_context(application, context)
-    register_guard(application, context.settings)
     application.url_map.converters["id"] = PublicId
-    api = _build_api(application)
-    for blueprint in BLUEPRINTS:
-        api.register_blueprint(blueprint)
-    documents.register_documents(application, api.spec)
-    # Last, so that they take the place of flask-smorest's own handler.
-    register_error_handlers(application)
-    return application
-
-
-def _build_api(application: Flask) -> Any:
-    marshmallow_plugin = MarshmallowPlugin()
-    api = Api(spec_kwargs={"marshmallow_plugin": marshmallow_plugin, "extra_plugins": [ProblemResponses()]})
+    api: Any = Api(spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(), "extra_plugins": [ProblemResponses()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.init_app(application)
     api.register_converter(PublicId, lambda _: {"type": "string", "format": "uuid"})
     api.spec.components.schema("Problem", schema=ProblemSchema)
-    return api
-
-
-def openapi_document(context: Context) -> dict[str, Any]:
-    """The OpenAPI document of the API, as it is served and committed."""
-    application = build_application(context)
-    return documents.document_of(application)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    spec: APISpec = api.spec
+    return spec

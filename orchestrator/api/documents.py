@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
@@ -12,14 +11,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from orchestrator.api.problems import all_problems
 
-_EXTENSION = "openapi-document"
-
 
 def register_documents(application: Flask, spec: APISpec) -> None:
     """Serve the document of a finished specification and the pages made from it."""
     document = spec.to_dict()
-    application.extensions[_EXTENSION] = document
-    text = json.dumps(document, indent=2, default=str) + "\n"
+    text = openapi_text(document)
 
     def openapi() -> Response:
         return Response(text, content_type="application/json")
@@ -40,15 +36,9 @@ def register_documents(application: Flask, spec: APISpec) -> None:
     application.add_url_rule("/api/docs/problems", "problems", problems)
 
 
-def document_of(application: Flask) -> dict[str, Any]:
-    """The OpenAPI document that this application serves."""
-    document: dict[str, Any] = application.extensions[_EXTENSION]
-    return document
-
-
-def write_openapi(application: Flask, path: Path) -> None:
-    """Write the document as it is committed: the same bytes for the same API."""
-    path.write_text(json.dumps(document_of(application), indent=2, default=str) + "\n")
+def openapi_text(document: dict[str, Any]) -> str:
+    """The document as it is served and committed: the same text for the same API."""
+    return json.dumps(document, indent=2, default=str) + "\n"
 
 
 def _operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -24,8 +24,7 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 def register_guard(application: Flask, settings: Settings) -> None:
     """Check Host, Origin, size and content type of every request of this application."""
-    named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
-    hosts = [*(f"[{name}]" if ":" in name else name for name in sorted(LOOPBACK)), *named]
+    hosts = LOOPBACK | {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
     limit = settings.max_request_bytes
     # One byte more: werkzeug cuts a body of unknown length off there, silently.
     application.config["MAX_CONTENT_LENGTH"] = limit + 1
@@ -49,9 +48,10 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _check_host(hosts: list[str]) -> None:
+def _check_host(hosts: frozenset[str]) -> None:
     host = request.headers.get("Host", "")
-    if not host_is_trusted(host, hosts):
+    # The library checks the form; its list of names has no IPv6 and minds the case.
+    if not host_is_trusted(host) or urlsplit(f"//{host}").hostname not in hosts:
         detail = f"{host[:100]!r} is not a name of this server; ORCHESTRATOR_ALLOWED_HOSTS can add names."
         raise ProblemError(HOST_REFUSED, detail)
 
@@ -63,10 +63,17 @@ def _check_text(text: str) -> None:
 
 def _check_origin() -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+    if origin is not None and _netloc(origin) != request.headers.get("Host", "").lower():
         raise ProblemError(ORIGIN_REFUSED, f"A page from {origin[:100]!r} may not change anything here.")
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise ProblemError(ORIGIN_REFUSED, "A page of another site may not change anything here.")
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _check_body(limit: int) -> None:
