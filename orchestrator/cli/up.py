@@ -111,10 +111,15 @@ def environment_of_processes(settings: Settings, addresses: Addresses) -> dict[s
         "ORCHESTRATOR_DATABASE_URL": addresses.database_url,
         "ORCHESTRATOR_BROKER_URL": addresses.broker_url,
         "ORCHESTRATOR_SECRET_KEY": addresses.secret_key,
+        "ORCHESTRATOR_BIND": f"{_in_url(settings.host)}:{settings.port}",
         "ORCHESTRATOR_DATA_DIR": str(settings.data_dir.resolve()),
         "PATH": _joined(programs, inherited.get("PATH")),
         "PYTHONPATH": _joined(str(Path.cwd()), inherited.get("PYTHONPATH")),
     }
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _joined(first: str, rest: str | None) -> str:
@@ -152,7 +157,7 @@ def is_live(host: str, port: int) -> bool:
 
 def where_things_are(settings: Settings) -> str:
     """What a person wants to know when everything runs."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = _in_url(settings.host)
     lines = [
         "",
         "The orchestrator is ready.",
