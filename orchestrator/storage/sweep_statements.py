@@ -22,7 +22,7 @@ WHERE seq IN (
 """
 
 # Rows to ring for: (a) claimed by somebody whose lock is gone, (b) runnable and not rung for a while, or put off until
-# a moment that has come. A row that was rung is left alone for `again` seconds.
+# a moment that has come. A row that was rung is left alone for `again` seconds; an orphan is rung for at once.
 RING: Final[LiteralString] = """
 WITH held AS MATERIALIZED (
     SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks
@@ -34,7 +34,7 @@ WITH held AS MATERIALIZED (
     WHERE status IN ('created', 'running', 'resumed') AND NOT paused AND engine_open()
       AND CASE
             WHEN claim IS NOT NULL
-              THEN rung_at < clock_timestamp() - %(again_orphan)s * interval '1 second'
+              THEN (rung_at < claimed_at OR rung_at < clock_timestamp() - %(again_orphan)s * interval '1 second')
                    AND claimed_at < clock_timestamp() - interval '500 milliseconds'
                    AND NOT EXISTS (SELECT 1 FROM held WHERE key = (%(namespace)s::bigint << 48) | p.seq)
             WHEN due_at IS NOT NULL THEN due_at <= clock_timestamp()

@@ -6,6 +6,7 @@ from celery import Celery
 from kombu import Queue
 
 from orchestrator.settings import Settings
+from orchestrator.tasks.transport import use_this_transport
 
 WORKFLOWS = "workflows"
 TASKS = "tasks"
@@ -17,6 +18,7 @@ def build_application(settings: Settings) -> Celery:
     Raises:
         SettingsError: no broker is named.
     """
+    use_this_transport()
     application = Celery("orchestrator")
     application.config_from_object("orchestrator.celeryconfig")
     application.conf.update(
