@@ -161,7 +161,7 @@ def test_the_range_of_other_clients_is_understood(client: FlaskClient, rows: Row
         ("start_date,!null", {"core-link", "Leaf"}),
         ("note,!secret", {"core-link", "core_link", "gone, 100%"}),
         ("product,port", {"core-link", "core_link", "Leaf", "gone, 100%"}),
-        ("tag,port,product_type,port", {"core-link", "core_link", "Leaf", "gone, 100%"}),
+        ("tag,port,product_type,Port", {"core-link", "core_link", "Leaf", "gone, 100%"}),
         ("tag,LIR", set()),
     ],
 )
