@@ -72,7 +72,7 @@ def endpoint(
         query: schema of the query string.
         headers: schema of the headers that it looks at.
         body: schema of the JSON body.
-        body_required: whether a body has to be there, for the document only.
+        body_required: whether a body has to be there.
         errors: statuses of problems besides those that every endpoint has.
         document: more for the OpenAPI operation.
     """
@@ -82,6 +82,8 @@ def endpoint(
         def checked(*args: P.args, **kwargs: P.kwargs) -> Any:
             if query is None and request.args:
                 refuse({"query": {name: ["Unknown parameter."] for name in request.args}})
+            if body is not None and body_required and not request.get_data(cache=True):
+                refuse({"json": {"_schema": ["A JSON object with the fields to change has to be sent."]}})
             found = view(*args, **kwargs)
             return "" if found is None and response is None else found
 
@@ -116,6 +118,7 @@ class ProblemResponses(BasePlugin):
             stated = {code for code, answer in responses.items() if code >= 400 and not _has_content(answer)}
             for code in {*stated, *_ALWAYS, *_WRITES.get(method, ())}:
                 responses[code] = _problem_answer(code)
+            responses[414] = {"description": "The URL is too long for the web server, which answers this by itself"}
             if method == "get" and 200 in responses:
                 responses[304] = {"description": "Not modified: the tag is one of If-None-Match"}
                 operation.setdefault("parameters", []).append(

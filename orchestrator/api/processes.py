@@ -29,22 +29,29 @@ from orchestrator.services.processes import Started, StatusCounts
 
 blueprint = build_blueprint("processes", "/processes", "Runs of workflows.")
 
-_PAGES: Final[dict[str, Any]] = {
-    "requestBody": {
+
+def _pages_body(**schema: Any) -> dict[str, Any]:
+    items = {"type": "object", "additionalProperties": True}
+    return {
         "required": False,
         "description": "The pages of the form that were filled in so far, all of them each time",
-        "content": {
-            "application/json": {
-                "schema": {"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}}
-            }
-        },
-    },
+        "content": {"application/json": {"schema": {"type": ["array", "null"], "items": items, **schema}}},
+    }
+
+
+_PAGES: Final[dict[str, Any]] = {
+    "requestBody": _pages_body(),
     "responses": {
         "510": {
             "description": "The form has another page to fill in",
             "content": {PROBLEM_JSON: {"schema": FormNotCompleteSchema}},
         }
     },
+}
+# An empty object is taken for one empty page.
+_PAGES_OR_NONE: Final[dict[str, Any]] = {
+    **_PAGES,
+    "requestBody": _pages_body(type=["array", "null", "object"], maxProperties=0),
 }
 
 
@@ -99,7 +106,7 @@ def get_process(process_id: UUID) -> dict[str, Any]:
     status=204,
     query=ReporterParameters,
     errors=(404, 409),
-    document=_PAGES,
+    document=_PAGES_OR_NONE,
 )
 def resume_process(process_id: UUID, query: dict[str, Any]) -> None:
     """Answer the form that a process waits with, or let what failed or waits run again."""

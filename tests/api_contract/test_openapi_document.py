@@ -1,0 +1,110 @@
+"""The API does what its own OpenAPI document says, whatever it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+import requests
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+
+from tests.end_to_end.running_system import REPOSITORY, RunningSystem, running_system
+
+DOCUMENT: Final = REPOSITORY / "docs" / "openapi.json"
+
+# The same requests in every run.
+SETTINGS: Final = {
+    "seed": 1,
+    "generation": {"max-examples": 12, "deterministic": True, "database": "none", "no-shrink": True},
+    "checks": {
+        # 510 says that the form has another page; no other answer from 500 on is expected while all is well.
+        "not_a_server_error": {"expected-statuses": ["1xx", "2xx", "3xx", "4xx", 510]},
+        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "409", "414", "415", "422"]},
+        # What a filter or a form may hold is more than a schema says.
+        "positive_data_acceptance": {"enabled": False},
+        # Two paths of the document meet in one address: /processes/{workflow_key} and /processes/{process_id}.
+        "unsupported_method": {"enabled": False},
+        "allow_header_conformance": {"enabled": False},
+    },
+    "warnings": False,
+}
+
+# What stands for something that exists: an id alone would never be guessed. See `existing`.
+PLACES: Final = {
+    "process_id": 3,
+    "subscription_id": 1,
+    "product_id": 2,
+    "product_block_id": 2,
+    "resource_type_id": 2,
+    "workflow_id": 2,
+}
+WORKFLOWS: Final = ["ten_steps", "ask_for_colour", "create_thing", "modify_thing"]
+
+
+def stand_in(name: str, number: int) -> str:
+    """The id that stands for the so-manieth thing that exists of a kind."""
+    return str(UUID(int=(list(PLACES).index(name) + 1) * 1000 + number))
+
+
+def with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with examples of things that exist for all parameters of paths."""
+    for path in document["paths"].values():
+        for operation in (path, *(part for part in path.values() if isinstance(part, dict))):
+            for parameter in operation.get("parameters", []):
+                if parameter.get("in") == "path":
+                    name = parameter["name"]
+                    values = WORKFLOWS if name == "workflow_key" else [stand_in(name, n) for n in range(PLACES[name])]
+                    parameter["examples"] = {value: {"value": value} for value in values}
+    return document
+
+
+contract = schemathesis.openapi.from_dict(
+    with_examples(json.loads(DOCUMENT.read_text())), config=SchemathesisConfig.from_dict(SETTINGS)
+)
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[RunningSystem]:
+    """A system of its own: what is sent here would disturb others."""
+    with running_system() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def existing(system: RunningSystem) -> dict[str, str]:
+    """The ids of things that exist, by the ids that stand for them."""
+    failing = system.start("fail_until_open", {"gate": system.new_gate().name})
+    asking = system.start("ask_for_colour")
+    system.wait_for(failing, "failed")
+    system.wait_for(asking, "suspended")
+    found = {
+        "process_id": [failing, asking, str(system.run("ten_steps")["process_id"])],
+        "subscription_id": [system.new_thing()],
+    }
+    for name in ("product_id", "product_block_id", "resource_type_id", "workflow_id"):
+        found[name] = [item[name] for item in system.api.get(f"/api/{name.removesuffix('_id')}s/").json()]
+    return {stand_in(name, number): found[name][number] for name, count in PLACES.items() for number in range(count)}
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """One connection for all requests."""
+    with requests.Session() as session:
+        yield session
+
+
+def test_the_document_that_is_served_is_the_one_that_is_committed(system: RunningSystem) -> None:
+    assert system.api.get("/api/openapi.json").json() == json.loads(DOCUMENT.read_text())
+
+
+@contract.parametrize()
+def test_every_answer_is_one_that_the_document_describes(
+    case: schemathesis.Case, system: RunningSystem, existing: dict[str, str], session: requests.Session
+) -> None:
+    for name, value in case.path_parameters.items():
+        case.path_parameters[name] = existing.get(value, value) if isinstance(value, str) else value
+    case.call_and_validate(base_url=str(system.api.base_url), session=session)
