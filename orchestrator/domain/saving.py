@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.domain.shape import DomainModel
 from orchestrator.domain.subscriptions import SubscriptionModel
 from orchestrator.errors import ValuesDoNotFitError
+from orchestrator.language.json_values import DEEPEST
 
 
 def as_state(model: DomainModel) -> dict[str, Any]:
@@ -22,15 +23,17 @@ def as_state(model: DomainModel) -> dict[str, Any]:
         raise ValuesDoNotFitError(f"{type(model).__qualname__} cannot be shown: {error}") from error
 
 
-def contains_models(value: Any) -> bool:
-    """Whether a subscription model stands anywhere in dicts, lists and tuples."""
+def contains_models(value: Any, depth: int = 0) -> bool:
+    """Whether a subscription model stands anywhere in dicts, lists and tuples, as deep as they can be stored."""
     match value:
         case SubscriptionModel():
             return True
+        case _ if depth > DEEPEST:
+            return False
         case Mapping():
-            return any(contains_models(item) for item in value.values())
+            return any(contains_models(item, depth + 1) for item in value.values())
         case list() | tuple():
-            return any(contains_models(item) for item in value)
+            return any(contains_models(item, depth + 1) for item in value)
         case _:
             return False
 
@@ -45,10 +48,10 @@ def save_models(value: Mapping[str, Any]) -> dict[str, Any]:
         OrchestratorError: as `SubscriptionModel.save`.
     """
     saved: dict[int, dict[str, Any]] = {}
-    return {key: _replace(item, saved) for key, item in value.items()}
+    return {key: _replace(item, saved, 0) for key, item in value.items()}
 
 
-def _replace(value: Any, saved: dict[int, dict[str, Any]]) -> Any:
+def _replace(value: Any, saved: dict[int, dict[str, Any]], depth: int) -> Any:
     match value:
         case SubscriptionModel():
             # The delta holds the model, so its identity is not given to another object meanwhile.
@@ -58,9 +61,11 @@ def _replace(value: Any, saved: dict[int, dict[str, Any]]) -> Any:
             return saved[id(value)]
         case DomainModel():
             return as_state(value)
+        case _ if depth > DEEPEST:
+            return value  # it contains itself, or is refused for its depth where it is made JSON
         case Mapping():
-            return {key: _replace(item, saved) for key, item in value.items()}
+            return {key: _replace(item, saved, depth + 1) for key, item in value.items()}
         case list() | tuple():
-            return [_replace(item, saved) for item in value]
+            return [_replace(item, saved, depth + 1) for item in value]
         case _:
             return value

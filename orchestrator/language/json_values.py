@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ _AS_TEXT = (
     PurePath,
 )
 _LARGEST_INTEGER = 2**63 - 1
-_DEEPEST = 100
+DEEPEST: Final = 100
 
 
 class UnstorableValueError(OrchestratorError):
@@ -58,8 +58,8 @@ def to_json(value: Any, path: str = "state") -> Any:
 
 
 def _convert(value: Any, path: str, depth: int) -> Any:
-    if depth > _DEEPEST:
-        raise UnstorableValueError(path, value, f"it is nested deeper than {_DEEPEST} levels, or contains itself")
+    if depth > DEEPEST:
+        raise UnstorableValueError(path, value, f"it is nested deeper than {DEEPEST} levels, or contains itself")
     kind = type(value)
     if kind is str:
         return _text(value, path)
