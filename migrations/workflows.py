@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from uuid_utils.compat import uuid7
 
 from orchestrator.errors import DataRevisionError
 from orchestrator.language.vocabulary import Target
 from orchestrator.migrations.parameters import WorkflowParameters, read
+from orchestrator.migrations.rows import link
 from orchestrator.storage.tables import ProcessTable, ProductTable, WorkflowTable, products_workflows
 
 _TASKS = {Target.SYSTEM, Target.VALIDATE}
@@ -46,8 +46,7 @@ def create_workflow(conn: Connection, params: Mapping[str, Any] | None = None, /
     else:
         conn.execute(update(WorkflowTable).where(WorkflowTable.workflow_id == workflow_id).values(**values))
     for product_id in products:
-        link = insert_or_skip(products_workflows).values(product_id=product_id, workflow_id=workflow_id)
-        conn.execute(link.on_conflict_do_nothing())
+        link(conn, products_workflows, product_id=product_id, workflow_id=workflow_id)
     return workflow_id
 
 

@@ -130,11 +130,7 @@ def write_schema_revision(connection: Connection, message: str) -> Path:
         head=f"{SCHEMA}@head",
         label=None,
         depends_on=None,
-        imports=[
-            "import sqlalchemy as sa",
-            "from sqlalchemy import Text",
-            "from sqlalchemy.dialects import postgresql",
-        ],
+        imports=_SCHEMA_IMPORTS,
         constants="",
         upgrades=render_python_code(changes.upgrade_ops_list[0]),
         downgrades=render_python_code(changes.downgrade_ops_list[0]),

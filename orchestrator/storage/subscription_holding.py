@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from orchestrator.storage.database import dump_json
 from orchestrator.storage.session import Origin
 
 
@@ -63,21 +63,6 @@ FROM given
 RETURNING subscription_id
 """)
 
-# A person says that it is in sync, whoever holds it.
-_PUT_IN_SYNC: Final = text("""
-WITH given AS (
-    UPDATE subscriptions
-    SET insync = true, held_by = NULL, version = version + 1, last_modified_at = now()
-    WHERE subscription_id = :subscription_id AND NOT insync
-    RETURNING subscription_id
-)
-INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
-SELECT subscription_id, 'insync', jsonb 'false', jsonb 'true', CAST(:process_id AS uuid), CAST(:step_key AS text),
-       CAST(:changed_by AS text)
-FROM given
-RETURNING subscription_id
-""")
-
 _HOLDER: Final = text("""
 SELECT s.insync, s.held_by AS process_id, w.name AS workflow_name, p.status
 FROM subscriptions s
@@ -86,7 +71,7 @@ LEFT JOIN workflows w USING (workflow_id)
 WHERE s.subscription_id = :subscription_id
 """)
 
-_FIND_PROCESS: Final = text("""
+_TARGET_AND_IMAGE: Final = text("""
 SELECT p.target, ps.before IS NOT NULL AS has_before
 FROM processes p
 LEFT JOIN process_subscriptions ps ON ps.process_seq = p.seq AND ps.subscription_id = :subscription_id
@@ -117,11 +102,6 @@ def give_back(session: Session, subscription_id: UUID, origin: Origin) -> bool:
     return session.execute(_GIVE_BACK, _parameters(subscription_id, origin)).one_or_none() is not None
 
 
-def put_in_sync(session: Session, subscription_id: UUID, origin: Origin) -> bool:
-    """Put a subscription in sync, whoever holds it; False when it is already (or does not exist)."""
-    return session.execute(_PUT_IN_SYNC, _parameters(subscription_id, origin)).one_or_none() is not None
-
-
 def holder_of(session: Session, subscription_id: UUID) -> Holder | None:
     """Who has the subscription; None when there is none."""
     row = session.execute(_HOLDER, {"subscription_id": subscription_id}).mappings().one_or_none()
@@ -131,7 +111,7 @@ def holder_of(session: Session, subscription_id: UUID) -> Holder | None:
 def target_and_image(session: Session, process_seq: int, subscription_id: UUID) -> tuple[str, bool] | None:
     """The target of a process, and whether it has stored the subscription as it was; None when there is no process."""
     parameters = {"process_seq": process_seq, "subscription_id": subscription_id}
-    row = session.execute(_FIND_PROCESS, parameters).one_or_none()
+    row = session.execute(_TARGET_AND_IMAGE, parameters).one_or_none()
     return None if row is None else (row.target, row.has_before)
 
 
@@ -139,7 +119,7 @@ def store_process_subscription(
     session: Session, process_seq: int, subscription_id: UUID, before: dict[str, Any] | None
 ) -> None:
     """Record that a process works on a subscription. `before` is kept from the first time that it is known."""
-    image = None if before is None else orjson.dumps(before).decode()
+    image = None if before is None else dump_json(before)
     session.execute(_STORE, {"process_seq": process_seq, "subscription_id": subscription_id, "before": image})
 
 
