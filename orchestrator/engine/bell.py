@@ -29,3 +29,11 @@ class Bell(Protocol):
         Never raises and never blocks for long: what could not be sent is logged and left to the recovery sweep.
         """
         ...
+
+
+class CountingBell(Bell, Protocol):
+    """A bell that can look into its queues."""
+
+    def queued(self) -> int | None:
+        """How many bells no worker has taken yet; None when the broker does not answer."""
+        ...

@@ -21,6 +21,13 @@ from orchestrator.errors import OrchestratorError, SettingsError
 from orchestrator.storage.database import dump_json, libpq_url
 from orchestrator.storage.step_statements import TRY_LOCK, UNLOCK
 
+# No time-outs: a step may take as long as it takes. A client that was killed, or whose machine vanished, is noticed by
+# the server within seconds, so that its lock is free.
+_SESSION_OPTIONS = (
+    "-c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c statement_timeout=0"
+    " -c client_connection_check_interval=500ms"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+)
 _USABLE = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -95,8 +102,7 @@ class WorkerConnection:
             keepalives_interval=2,
             keepalives_count=3,
             tcp_user_timeout=10_000,
-            options="-c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c statement_timeout=0"
-            " -c client_connection_check_interval=500ms",
+            options=_SESSION_OPTIONS,
         )
         set_json_loads(orjson.loads, connection)
         self._connection = connection

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, LiteralString
 
 import psycopg
 
 from orchestrator.engine.bell import Ring
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
-from orchestrator.storage.sweep_statements import CLOCK_LOCK_KEY, RING, TAKE_LEAD, WAKE
+from orchestrator.storage.sweep_statements import (
+    CLOCK_LOCK_KEY,
+    COUNT_RUNNABLE,
+    RING_DUE,
+    RING_FORGOTTEN,
+    RING_ORPHANS,
+    TAKE_LEAD,
+    WAKE,
+)
 
-_MOST_AT_ONCE = 500
+_MOST_AT_ONCE = 2_000
 _AGAIN_ORPHAN_SECONDS = 5.0
-_AGAIN_SECONDS = 30.0
+_AGAIN_FORGOTTEN_SECONDS = 3.0
 
 
 class Sweep:
@@ -24,14 +33,27 @@ class Sweep:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self.leads = False
 
-    def find(self) -> list[Ring]:
+    def find(self, queued: Callable[[], int | None]) -> list[Ring]:
         """Wake what came due and find what to ring for: nothing while another clock leads.
+
+        Args:
+            queued: how many bells the broker has in its queues, None when it does not answer; asked only by the
+                leader, and only when processes wait for a worker.
 
         Raises:
             psycopg.Error: the database does not answer; the lead is lost, the next call starts afresh.
         """
         try:
-            return self._find(self._open())
+            connection = self._open()
+            if not self._lead(connection):
+                return []
+            connection.execute(WAKE, {"most": _MOST_AT_ONCE})
+            orphans = {"namespace": STEP_LOCKS, "again": _AGAIN_ORPHAN_SECONDS, "most": _MOST_AT_ONCE}
+            return [
+                *self._rings(connection, RING_ORPHANS, orphans),
+                *self._rings(connection, RING_DUE, {"most": _MOST_AT_ONCE}),
+                *self._forgotten(connection, queued),
+            ]
         except psycopg.Error:
             self.close()
             raise
@@ -50,20 +72,30 @@ class Sweep:
             )
         return self._connection
 
-    def _find(self, connection: psycopg.Connection[tuple[Any, ...]]) -> list[Ring]:
+    def _lead(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
         if not self.leads:
             row = connection.execute(TAKE_LEAD, {"key": CLOCK_LOCK_KEY}).fetchone()
             self.leads = bool(row and row[0])
-        if not self.leads:
+        return self.leads
+
+    def _forgotten(
+        self, connection: psycopg.Connection[tuple[Any, ...]], queued: Callable[[], int | None]
+    ) -> list[Ring]:
+        """Rings for as many as have no bell. A queue that drains normally is as long as what waits, but for the few
+        messages that workers have just been handed, so it gets hardly any bell twice."""
+        row = connection.execute(COUNT_RUNNABLE).fetchone()
+        runnable = row[0] if row is not None else 0
+        bells = queued() if runnable else None
+        if bells is None or bells >= runnable:
             return []
-        connection.execute(WAKE, {"most": _MOST_AT_ONCE})
-        values = {
-            "namespace": STEP_LOCKS,
-            "again_orphan": _AGAIN_ORPHAN_SECONDS,
-            "again": _AGAIN_SECONDS,
-            "most": _MOST_AT_ONCE,
-        }
-        return [Ring(*row) for row in connection.execute(RING, values).fetchall()]
+        values = {"again": _AGAIN_FORGOTTEN_SECONDS, "most": min(runnable - bells, _MOST_AT_ONCE)}
+        return self._rings(connection, RING_FORGOTTEN, values)
+
+    @staticmethod
+    def _rings(
+        connection: psycopg.Connection[tuple[Any, ...]], statement: LiteralString, values: Mapping[str, Any]
+    ) -> list[Ring]:
+        return [Ring(*row) for row in connection.execute(statement, values).fetchall()]
 
     def close(self) -> None:
         """Give up the lead and the connection."""

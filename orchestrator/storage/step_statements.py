@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-# The namespace stands in the high bits of the one bigint that an advisory lock is, the seq of the process in the low 48.
+# An advisory lock is one bigint: the namespace stands in its high bits, the seq of the process in the low 48.
 STEP_LOCKS: Final = 0x5354
 CLOCK_LOCK: Final = 0x434C << 48
 MIGRATION_LOCK: Final = 0x4D49 << 48
@@ -25,10 +25,14 @@ CLEAR_LOCKS: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
 # Take the right to run the next step. No row: nothing to run. got false: somebody else runs it. got true and no
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
+# For ten seconds after a restart of the server nobody takes what was claimed before it: workers that have a result in
+# hand come back first.
 CLAIM: Final[LiteralString] = """
 WITH r AS MATERIALIZED (
     SELECT seq FROM processes
     WHERE seq = %(seq)s AND NOT paused AND status IN ('created', 'running', 'resumed')
+      AND (claim IS NULL OR claimed_at > pg_postmaster_start_time()
+           OR pg_postmaster_start_time() < clock_timestamp() - interval '10 seconds')
 ), l AS MATERIALIZED (
     SELECT seq, pg_try_advisory_lock(%(key)s) AS got, set_config('synchronous_commit', 'off', true) AS sc FROM r
 ), o AS MATERIALIZED (
@@ -77,16 +81,20 @@ SELECT claim = %(claim)s AND status = 'running' AS ours FROM processes WHERE seq
 """
 FIND_RECORD: Final[LiteralString] = "SELECT true FROM process_steps WHERE claim = %(claim)s"
 
-# End the server process of a connection that was lost, which may not have noticed; the name is unique to the connection.
+# End the server process of a lost connection, which may not have noticed; the name is the connection's own.
 END_BACKEND: Final[LiteralString] = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(name)s
 """
 TRY_LOCK: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
 
-# How often the step that a process stands at has waited for another try.
+# How often the step that a process stands at has waited for another try, since somebody last resumed it by hand.
 COUNT_RETRIES: Final[LiteralString] = """
-SELECT count(*) FROM process_steps
-WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND status = 'waiting'
+WITH tries AS (
+    SELECT step_id, status FROM process_steps
+    WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s
+)
+SELECT count(*) FROM tries
+WHERE status = 'waiting' AND step_id > coalesce((SELECT max(step_id) FROM tries WHERE status = 'failed'), 0)
 """
 
 # Give a claim back uncounted, to be looked at again at due_at (this worker lacks the step's code).

@@ -21,9 +21,8 @@ WHERE seq IN (
 ) AND status = 'waiting'
 """
 
-# Rows to ring for: (a) claimed by somebody whose lock is gone, (b) runnable and not rung for a while, or put off until
-# a moment that has come. A row that was rung is left alone for `again` seconds; an orphan is rung for at once.
-RING: Final[LiteralString] = """
+# Rows that were claimed by somebody whose lock is gone, seen for the first time or not rung for `again` seconds.
+RING_ORPHANS: Final[LiteralString] = """
 WITH held AS MATERIALIZED (
     SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted
@@ -31,18 +30,49 @@ WITH held AS MATERIALIZED (
       AND classid::bigint >> 16 = %(namespace)s
 ), found AS MATERIALIZED (
     SELECT seq FROM processes p
-    WHERE status IN ('created', 'running', 'resumed') AND NOT paused AND engine_open()
-      AND CASE
-            WHEN claim IS NOT NULL
-              THEN (rung_at < claimed_at OR rung_at < clock_timestamp() - %(again_orphan)s * interval '1 second')
-                   AND claimed_at < clock_timestamp() - interval '500 milliseconds'
-                   AND NOT EXISTS (SELECT 1 FROM held WHERE key = (%(namespace)s::bigint << 48) | p.seq)
-            WHEN due_at IS NOT NULL THEN due_at <= clock_timestamp()
-            ELSE rung_at < clock_timestamp() - %(again)s * interval '1 second'
-          END
+    WHERE status IN ('created', 'running', 'resumed') AND claim IS NOT NULL AND NOT paused AND engine_open()
+      AND (rung_at < claimed_at OR rung_at < clock_timestamp() - %(again)s * interval '1 second')
+      AND claimed_at < clock_timestamp() - interval '500 milliseconds'
+      AND (claimed_at > pg_postmaster_start_time()
+           OR pg_postmaster_start_time() < clock_timestamp() - interval '10 seconds')
+      AND NOT EXISTS (SELECT 1 FROM held WHERE key = (%(namespace)s::bigint << 48) | p.seq)
     ORDER BY seq LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
 )
+UPDATE processes p SET rung_at = clock_timestamp()
+FROM found, workflow_versions v
+WHERE p.seq = found.seq AND v.version_id = p.version_id
+RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task
+"""
+
+# Rows that were put off until a moment that has come.
+RING_DUE: Final[LiteralString] = """
+WITH found AS MATERIALIZED (
+    SELECT seq FROM processes
+    WHERE due_at <= clock_timestamp() AND status IN ('created', 'running', 'resumed') AND claim IS NULL
+      AND NOT paused AND engine_open()
+    ORDER BY due_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE processes p SET rung_at = clock_timestamp(), due_at = NULL
+FROM found, workflow_versions v
+WHERE p.seq = found.seq AND v.version_id = p.version_id
+RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task
+"""
+
+# How many processes wait for a worker: each should have a bell in a queue.
+COUNT_RUNNABLE: Final[LiteralString] = """
+SELECT count(*) FROM processes
+WHERE status IN ('created', 'running', 'resumed') AND claim IS NULL AND due_at IS NULL AND NOT paused AND engine_open()
+"""
+
+# So many of them have no bell: those that were rung longest ago, and not just now.
+RING_FORGOTTEN: Final[LiteralString] = """
+WITH found AS MATERIALIZED (
+    SELECT seq FROM processes
+    WHERE status IN ('created', 'running', 'resumed') AND claim IS NULL AND due_at IS NULL AND NOT paused
+      AND engine_open() AND rung_at < clock_timestamp() - %(again)s * interval '1 second'
+    ORDER BY rung_at, seq LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE processes p SET rung_at = clock_timestamp()
 FROM found, workflow_versions v
 WHERE p.seq = found.seq AND v.version_id = p.version_id
 RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task

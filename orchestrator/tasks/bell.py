@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from celery import Celery
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from orchestrator.engine.bell import Ring
 from orchestrator.settings import Settings
-from orchestrator.tasks.application import queue_for
+from orchestrator.tasks.application import queue_for, queue_names
 
 RUN_STEP = "orchestrator.run_step"
 MESSAGE_VERSION = 1
@@ -36,6 +38,15 @@ class CeleryBell:
             log.warning("bell not sent, the sweep will ring", sent=sent, unsent=len(rings) - sent, error=str(error))
         return sent
 
+    def queued(self) -> int | None:
+        """How many bells no worker has taken yet; None when the broker does not answer."""
+        try:
+            with self._application.connection_for_read() as connection:
+                return sum(_messages_in(connection, name) for name in queue_names(self._settings))
+        except (OperationalError, OSError) as error:
+            log.warning("the broker does not answer, nothing is rung for", error=str(error))
+            return None
+
     def _send(self, ring: Ring) -> None:
         # argsrepr and kwargsrepr are what Flower shows; no state and no secret is in a message.
         self._application.send_task(
@@ -48,3 +59,14 @@ class CeleryBell:
             retry=False,
             ignore_result=True,
         )
+
+
+def _messages_in(connection: Connection, queue: str) -> int:
+    # A channel of its own: a broker that does not know the queue closes the channel.
+    channel: Any = connection.channel()
+    try:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0
+    finally:
+        channel.close()

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from celery.beat import Scheduler
 
-from orchestrator.engine.bell import Bell
+from orchestrator.engine.bell import CountingBell
 from orchestrator.engine.sweep import Sweep
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ _TICK_SECONDS = 1.0
 class Clock(Scheduler):
     """Wakes what is due and rings for what was forgotten."""
 
-    def __init__(self, *args: Any, sweep: Sweep, bell: Bell, **options: Any) -> None:
+    def __init__(self, *args: Any, sweep: Sweep, bell: CountingBell, **options: Any) -> None:
         """Celery builds it, from the partial that bootstrap puts into `beat_scheduler` with the first two arguments."""
         self._sweep = sweep
         self._bell = bell
@@ -35,7 +35,7 @@ class Clock(Scheduler):
     def tick(self, *_: Any, **__: Any) -> float:
         """One look; returns the seconds until the next."""
         try:
-            rings = self._sweep.find()
+            rings = self._sweep.find(self._bell.queued)
         except psycopg.Error as error:
             log.warning("the clock cannot reach the database", error=str(error).strip())
             return _TICK_SECONDS
