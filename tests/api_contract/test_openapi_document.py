@@ -46,7 +46,7 @@ WORKFLOWS: Final = ["ten_steps", "ask_for_colour", "create_thing", "modify_thing
 
 
 def stand_in(name: str, number: int) -> str:
-    """The id that stands for the so-manieth thing that exists of a kind."""
+    """The id that stands for one of the things of a kind that exist."""
     return str(UUID(int=(list(PLACES).index(name) + 1) * 1000 + number))
 
 
@@ -97,14 +97,37 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
+@pytest.fixture(scope="module")
+def asked() -> dict[str, set[tuple[str, int]]]:
+    """The methods and statuses of all answers so far, by operation."""
+    return {}
+
+
 def test_the_document_that_is_served_is_the_one_that_is_committed(system: RunningSystem) -> None:
     assert system.api.get("/api/openapi.json").json() == json.loads(DOCUMENT.read_text())
 
 
 @contract.parametrize()
 def test_every_answer_is_one_that_the_document_describes(
-    case: schemathesis.Case, system: RunningSystem, existing: dict[str, str], session: requests.Session
+    case: schemathesis.Case,
+    system: RunningSystem,
+    existing: dict[str, str],
+    session: requests.Session,
+    asked: dict[str, set[tuple[str, int]]],
 ) -> None:
     for name, value in case.path_parameters.items():
         case.path_parameters[name] = existing.get(value, value) if isinstance(value, str) else value
-    case.call_and_validate(base_url=str(system.api.base_url), session=session)
+    answer = case.call_and_validate(base_url=str(system.api.base_url), session=session)
+    asked.setdefault(case.operation.label, set()).add((case.method, answer.status_code))
+
+
+def test_every_operation_was_asked_for_something_that_it_can_do(asked: dict[str, set[tuple[str, int]]]) -> None:
+    operations = {found.ok().label for found in contract.get_all_operations()}
+    if asked.keys() != operations:
+        pytest.skip("only when all of them were asked")
+    refused = {
+        label
+        for label, answers in asked.items()
+        if not any(label.startswith(f"{method} ") and status < 300 for method, status in answers)
+    }
+    assert refused == set()
