@@ -49,8 +49,6 @@ class WorkflowTable(Base):
     created_at: Mapped[Now]
     deleted_at: Mapped[datetime | None]
 
-    products: Mapped[list[ProductTable]] = relationship(secondary=products_workflows, back_populates="workflows")
-
 
 class WorkflowVersionTable(Base):
     """The step list that a process is pinned to: `steps` is a list of `{"key", "name", "kind", "assignee"}`."""
@@ -87,9 +85,7 @@ class ProductTable(Base):
     product_blocks: Mapped[list[ProductBlockTable]] = relationship(
         secondary=product_product_blocks, order_by="ProductBlockTable.name"
     )
-    workflows: Mapped[list[WorkflowTable]] = relationship(
-        secondary=products_workflows, back_populates="products", order_by="WorkflowTable.name"
-    )
+    workflows: Mapped[list[WorkflowTable]] = relationship(secondary=products_workflows, order_by="WorkflowTable.name")
 
 
 class FixedInputTable(Base):

@@ -6,9 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
-from orchestrator.storage.tables.catalog import ProductBlockTable, ProductTable
 from orchestrator.storage.tables.declarative import Base, Json, Now, PublicId
 
 
@@ -39,8 +38,6 @@ class SubscriptionTable(Base):
     created_at: Mapped[Now]
     last_modified_at: Mapped[Now]
 
-    product: Mapped[ProductTable] = relationship()
-
 
 class SubscriptionInstanceTable(Base):
     """One block of a subscription; `values` holds its resource types as JSON, in the types they were given.
@@ -68,8 +65,6 @@ class SubscriptionInstanceTable(Base):
     root_attribute: Mapped[str | None]
     root_order: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     values: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
-
-    product_block: Mapped[ProductBlockTable] = relationship()
 
 
 class SubscriptionInstanceRelationTable(Base):
