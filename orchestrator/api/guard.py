@@ -3,6 +3,7 @@ can neither reach this server under a name of its own nor send it a form."""
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -30,6 +31,7 @@ def register_guard(application: Flask, settings: Settings) -> None:
     application.config["MAX_CONTENT_LENGTH"] = limit + 1
 
     def check() -> None:
+        _check_client()
         _check_host(hosts)
         _check_text(request.full_path)
         if request.method in WRITES:
@@ -46,6 +48,27 @@ def _harden(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     return response
+
+
+def _check_client() -> None:
+    # The settings allow loopback addresses only; this holds when somebody binds the WSGI server to another one.
+    address = request.remote_addr
+    if address and not is_loopback(address):
+        raise ProblemError(
+            ORIGIN_REFUSED,
+            "There is no authentication yet, so that only clients on this machine may connect; "
+            "put an authenticating proxy in front.",
+        )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this is an address of the machine itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback
 
 
 def _check_host(hosts: frozenset[str]) -> None:

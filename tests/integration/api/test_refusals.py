@@ -216,3 +216,11 @@ def test_readiness_notices_missing_migrations(context: Context, empty_database_u
     assert "orchestrator db upgrade" in refused(response, 503, "not-ready")
     assert [check["name"] for check in response.json["checks"] if not check["ok"]] == ["migrations"]
     database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("127.0.0.1", 200), ("127.8.8.8", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("10.0.0.7", 403), ("::2", 403)],
+)
+def test_only_clients_of_this_machine_may_connect(client: FlaskClient, address: str, status: int) -> None:
+    assert client.get("/api/health/live", environ_overrides={"REMOTE_ADDR": address}).status_code == status
