@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.language.outcomes import StepError
+from orchestrator.language.outcomes import StepError, storable_text
 from orchestrator.language.vocabulary import ProcessStatus
 
 _LONGEST_MESSAGE = 10_000
@@ -74,8 +74,8 @@ def _describe(error: BaseException) -> StepError:
     lines = traceback.format_exception(type(error), error, _own_frames(error))
     return StepError(
         class_name=type(error).__name__,
-        message=storable_text(message, _LONGEST_MESSAGE),
-        traceback=storable_text("".join(lines), _LONGEST_TRACEBACK),
+        message=_shortened(message, _LONGEST_MESSAGE),
+        traceback=_shortened("".join(lines), _LONGEST_TRACEBACK),
         details=getattr(error, "details", None),
     )
 
@@ -95,7 +95,6 @@ def _own_frames(error: BaseException) -> Any:
     return frames or error.__traceback__
 
 
-def storable_text(text: str, longest: int) -> str:
-    """The text as PostgreSQL can hold it: no NUL, no lone surrogates, at most `longest` characters."""
-    clean = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+def _shortened(text: str, longest: int) -> str:
+    clean = storable_text(text)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback as tracebacks
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,17 +20,7 @@ class StepError:
 
     def __post_init__(self) -> None:
         for name in ("class_name", "message", "traceback"):
-            object.__setattr__(self, name, _storable(getattr(self, name)))
-
-    @classmethod
-    def of(cls, error: BaseException) -> StepError:
-        """Describe an exception. Its attribute `details`, if it has one, is kept."""
-        try:
-            message = str(error)
-        except Exception as broken:  # noqa: BLE001 - an author's __str__ may raise anything
-            message = f"(its text cannot be shown: {type(broken).__name__})"
-        lines = tracebacks.format_exception(error)
-        return cls(type(error).__name__, message, "".join(lines), getattr(error, "details", None))
+            object.__setattr__(self, name, storable_text(getattr(self, name)))
 
     def as_json(self) -> State:
         """The members `class`, `error`, `traceback` and, when there are any, `details`."""
@@ -41,9 +30,9 @@ class StepError:
         return shown
 
 
-def _storable(text: str) -> str:
-    """The text without what PostgreSQL refuses: NUL characters and lone surrogates."""
-    return text.replace("\x00", "").encode(errors="backslashreplace").decode()
+def storable_text(text: str) -> str:
+    """The text as PostgreSQL can hold it: NUL characters and lone surrogates are spelled out."""
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True)

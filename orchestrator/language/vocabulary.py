@@ -78,9 +78,6 @@ class Actor:
     roles: tuple[str, ...] = ()
 
 
-SYSTEM_ACTOR: Final = Actor("SYSTEM")
-
-
 class Removed:
     """The type of `REMOVED`, of which there is one value only."""
 

@@ -1,0 +1,42 @@
+"""What an exception in a step is described as."""
+
+from __future__ import annotations
+
+from orchestrator.engine.failures import judge
+from orchestrator.language.outcomes import StepError
+
+
+class DetailedError(Exception):
+    details = {"node": "ams"}
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def described(error: Exception) -> StepError:
+    try:
+        raise error
+    except Exception as raised:
+        return judge(raised, is_task=False).error
+
+
+def test_an_error_is_described_with_class_message_traceback_and_details():
+    error = described(DetailedError("it broke"))
+
+    assert (error.class_name, error.message, error.details) == ("DetailedError", "it broke", {"node": "ams"})
+    assert error.traceback.startswith("Traceback (most recent call last)")
+    assert "test_failures.py" in error.traceback
+
+
+def test_an_error_whose_text_cannot_be_made_is_described_nevertheless():
+    assert described(SilentError()).message == "SilentError (its text cannot be shown: RuntimeError)"
+
+
+def test_a_long_message_is_cut_after_it_was_made_storable():
+    error = described(ValueError("\x00" * 10_000))
+
+    assert len(error.message) == 10_000
+    assert error.message.startswith("\\x00\\x00")
+    assert error.message.endswith("…")
