@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.services.subscriptions import WF_USABLE_MAP
-
 from orchestrator import Catalog
+from orchestrator.services.subscriptions import WF_USABLE_MAP
 from product_workflows.node_enrollment.create_node_enrollment import create_node_enrollment
 from product_workflows.node_enrollment.models import NodeEnrollment
 from product_workflows.node_enrollment.modify_node_enrollment import modify_node_enrollment

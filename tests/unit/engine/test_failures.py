@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.engine.failures import judge
 from orchestrator.language.outcomes import StepError
 
@@ -16,10 +18,9 @@ class SilentError(Exception):
 
 
 def described(error: Exception) -> StepError:
-    try:
+    with pytest.raises(type(error)):
         raise error
-    except Exception as raised:
-        return judge(raised, is_task=False).error
+    return judge(error, is_task=False).error
 
 
 def test_an_error_is_described_with_class_message_traceback_and_details():
