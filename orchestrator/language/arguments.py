@@ -27,7 +27,7 @@ from orchestrator.language.parameters import (
 )
 from orchestrator.language.vocabulary import State
 
-_NO_EXTRAS: Final[Mapping[str, object]] = MappingProxyType({})
+NO_EXTRAS: Final[Mapping[str, object]] = MappingProxyType({})
 _SHOWN_KEYS: Final = 40
 
 
@@ -43,7 +43,7 @@ def build_arguments(
     function: Callable[..., Any],
     state: State,
     loader: ModelLoader,
-    extras: Mapping[str, object] = _NO_EXTRAS,
+    extras: Mapping[str, object] = NO_EXTRAS,
     label: str | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments to call a function with.

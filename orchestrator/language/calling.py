@@ -15,17 +15,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, assert_never
 
 from orchestrator.errors import AuthoringError, StepResultError
 from orchestrator.language.actions import Lens, When
-from orchestrator.language.arguments import ModelLoader, build_arguments
+from orchestrator.language.arguments import NO_EXTRAS, ModelLoader, build_arguments
 from orchestrator.language.outcomes import Done, Skipped
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import REMOVED, State
 
-_NO_EXTRAS: Final[Mapping[str, object]] = MappingProxyType({})
 _ABSENT: Final = object()
 
 
@@ -84,7 +82,7 @@ class Prepared:
 
 
 def prepare(
-    step: Step, state: State, loader: ModelLoader, extras: Mapping[str, object] = _NO_EXTRAS
+    step: Step, state: State, loader: ModelLoader, extras: Mapping[str, object] = NO_EXTRAS
 ) -> Prepared | Skipped:
     """Decide whether a step runs, and build its arguments.
 

@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic_forms.core import FormPage as _FormPage
 from pydantic_forms.types import FormGenerator as _FormGenerator
-from pydantic_forms.types import FormMeta, UUIDstr
-
-__all__ = ["FormGenerator", "FormPage", "InputFormGenerator", "SubmitFormPage", "UUIDstr"]
+from pydantic_forms.types import FormMeta
 
 # The library's type leaves the class of the pages open; authors' annotations do not have to name it.
 FormGenerator = _FormGenerator[Any]

@@ -16,7 +16,6 @@ from typing import Any, Final
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import (
     Abort,
-    Action,
     Call,
     Finish,
     Form,
@@ -31,48 +30,10 @@ from orchestrator.language.actions import (
     Unsync,
     When,
     Wrapper,
-    kind_of,
 )
 from orchestrator.language.admission import Authorizer
 from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.vocabulary import Assignee, State, SubscriptionLifecycle, Target
-
-__all__ = [
-    "Abort",
-    "Action",
-    "Call",
-    "Finish",
-    "Form",
-    "Lens",
-    "Resync",
-    "Retry",
-    "SetStatus",
-    "Start",
-    "Step",
-    "StepList",
-    "StoreProcessSubscription",
-    "Unsync",
-    "When",
-    "Wrapper",
-    "abort",
-    "begin",
-    "conditional",
-    "done",
-    "ensure_provisioning_status",
-    "focussteps",
-    "init",
-    "inputstep",
-    "kind_of",
-    "resync",
-    "retrystep",
-    "set_status",
-    "step",
-    "step_group",
-    "steplens",
-    "store_process_subscription",
-    "unsync",
-    "unsync_unchecked",
-]
 
 _KEY = re.compile(r"[\w.\-]{1,200}")
 

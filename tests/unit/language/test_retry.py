@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import AuthoringError
-from orchestrator.language.steps import Retry
+from orchestrator.language.actions import Retry
 
 
 def test_pauses_grow_up_to_the_longest():
