@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 
 from orchestrator.cli.set_up import check_broker, settings_in_force
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools, Tools
 from orchestrator.engine.connection import check_session_locks
 from orchestrator.errors import OrchestratorError, ServerTooOldError, SettingsError
 from orchestrator.language.catalog import Catalog
@@ -77,7 +77,7 @@ class Check:
     needs: tuple[str, ...] = ()
 
 
-def diagnose(load_tools: Callable[[], Tools]) -> list[Finding]:
+def diagnose(load_tools: LoadTools) -> list[Finding]:
     """Look at everything; each finding stands for itself."""
     try:
         settings = settings_in_force()

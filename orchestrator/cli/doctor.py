@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, assert_never
 
 import click
@@ -10,7 +9,7 @@ import click
 from orchestrator.cli.diagnosis import Finding, NotChecked, Well, Wrong, diagnose
 from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.output import json_option, print_json
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools
 
 
 @click.command
@@ -21,7 +20,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
     Every check is made, whatever the others find. Exits 1 when something is wrong.
     """
-    load_tools: Callable[[], Tools] = ctx.obj
+    load_tools: LoadTools = ctx.obj
     findings = diagnose(load_tools)
     healthy = all(isinstance(found, Well) for found in findings)
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from orchestrator.cli.exit_status import ExitStatus, status_of
 from orchestrator.errors import OrchestratorError
 
 if TYPE_CHECKING:  # it knows all use cases, which take a while to load
-    from orchestrator.cli.tools import Tools
+    from orchestrator.cli.tools import LoadTools
 
 COMMANDS: Final = {
     "up": ("orchestrator.cli.up:up", "Start everything on this machine."),
@@ -76,7 +75,7 @@ class OrchestratorGroup(click.Group):
             ctx.exit(ExitStatus.INTERRUPTED)
 
 
-def build_group(load_tools: Callable[[], Tools]) -> click.Group:
+def build_group(load_tools: LoadTools) -> click.Group:
     """The whole command line; commands that use the catalog or a use case call `load_tools`."""
 
     @click.group(cls=OrchestratorGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,7 +12,7 @@ from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.pages import fields_of, form_of, read_input, read_values, send
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.cli.watching import print_detail, watch_process
 from orchestrator.errors import FormIncompleteError
@@ -21,7 +21,6 @@ from orchestrator.services.process_views import ProcessView, list_processes, pro
 from orchestrator.services.processes import abort_process, resume_process, start_process
 
 Answer = TypeVar("Answer")
-LoadTools = Callable[[], Tools]
 
 input_option = click.option(
     "--input", "given_input", metavar="JSON", help="The pages of the form: a list of objects, @FILE, or - for stdin."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 import click
 
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context
 from orchestrator.services.subscription_views import (
     SubscriptionEntry,
@@ -18,8 +17,6 @@ from orchestrator.services.subscription_views import (
     subscription_changes,
     subscription_model,
 )
-
-LoadTools = Callable[[], Tools]
 
 
 @click.group

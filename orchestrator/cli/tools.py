@@ -23,3 +23,7 @@ class Tools:
     build_context: Callable[[Settings, str], Context]
     load_catalog: Callable[[Settings], Catalog]
     ping_workers: Callable[[Settings, float], Sequence[str]]
+
+
+LoadTools = Callable[[], Tools]
+"""What commands find in `ctx.obj`: loading the tools takes a while, so only those that need them call it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from orchestrator.settings import Settings, read_settings, whole_environment
 from orchestrator.storage.migrating import Migrations
 
 if TYPE_CHECKING:
-    from orchestrator.cli.tools import Tools
+    from orchestrator.cli.tools import LoadTools
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 
@@ -41,7 +41,7 @@ _GRACE_BEYOND_SHUTDOWN = 10.0
 )
 @click.option("--migrate/--no-migrate", default=True, help="Without migrating, a database that lacks one is refused.")
 @click.pass_obj
-def up(load_tools: Callable[[], Tools], procfiles: Sequence[Path], migrate: bool) -> None:
+def up(load_tools: LoadTools, procfiles: Sequence[Path], migrate: bool) -> None:
     """Start everything on this machine, and stop it again at Ctrl-C.
 
     Without ORCHESTRATOR_DATABASE_URL a PostgreSQL, without ORCHESTRATOR_BROKER_URL a Valkey is started, with their

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from orchestrator.cli.set_up import settings_in_force
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools
 from orchestrator.errors import SettingsError, UnavailableError
 from orchestrator.language.vocabulary import Actor
 from orchestrator.services.context import Context
 
 
 @contextmanager
-def opened_context(load_tools: Callable[[], Tools]) -> Iterator[Context]:
+def opened_context(load_tools: LoadTools) -> Iterator[Context]:
     """A context for the use cases of one command.
 
     Raises:

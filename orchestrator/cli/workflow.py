@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import click
 
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, print_json, print_table
-from orchestrator.cli.tools import Tools
+from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context
 from orchestrator.errors import UnknownWorkflowError
 from orchestrator.services.catalog_values import WorkflowView
 from orchestrator.services.context import Context
 from orchestrator.services.list_queries import MAX_PAGE_SIZE, Condition, ListQuery, NumberedPage
 from orchestrator.services.workflows import list_workflows, workflow_detail
-
-LoadTools = Callable[[], Tools]
 
 
 @click.group

@@ -61,7 +61,7 @@ def step(
         name: what people are shown.
         key: the step's place in the workflow; the function's name when not given.
         retry: run it again by itself when it fails.
-        time_limit: seconds after which it fails.
+        time_limit: seconds after which it is to fail; kept with the step, not enforced yet.
         retry_auth_callback: who may retry it after a failure; the workflow decides when not given.
 
     Raises:
