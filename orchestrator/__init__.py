@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.domain.blocks import ProductBlockModel
     from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
-    from orchestrator.engine.failures import InconsistentDataError, ProcessFailureError
+    from orchestrator.errors import InconsistentDataError, ProcessFailureError
     from orchestrator.language.actions import Retry
     from orchestrator.language.admission import (
         AuthAction,
@@ -130,7 +130,7 @@ _HOMES = {
         "SubscriptionModel",
         "change_lifecycle",
     ),
-    "orchestrator.engine.failures": (
+    "orchestrator.errors": (
         "InconsistentDataError",
         "ProcessFailureError",
     ),

@@ -6,11 +6,12 @@ OrchestratorError
 ├── NotFoundError          the thing that was named does not exist
 ├── ConflictError          the thing is not in a state in which this can be done
 ├── InvalidInputError      what the caller sent cannot be used
-├── StepError...           what made a step fail
 └── UnavailableError       a server we depend on does not answer
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class OrchestratorError(Exception):
@@ -181,6 +182,68 @@ class StepResultError(OrchestratorError):
 
 class UnknownWorkflowError(NotFoundError):
     """There is no workflow with this name."""
+
+
+class UnstorableValueError(OrchestratorError):
+    """A value cannot be stored as JSON."""
+
+    def __init__(self, path: str, value: object, reason: str) -> None:
+        super().__init__(f"the value at {path!r} (type {type(value).__name__}) cannot be stored: {reason}")
+        self.path = path
+
+
+class ImpossibleTransitionError(ConflictError):
+    """The process is in a state in which this cannot happen."""
+
+
+# Units of work
+
+
+class NoSessionError(OrchestratorError):
+    """There is no database session here: models and db.session can be used in steps, forms and units of work only."""
+
+
+# Steps that run
+
+
+class InconsistentDataError(OrchestratorError):
+    """Two systems disagree about the same thing."""
+
+
+class ProcessFailureError(OrchestratorError):
+    """A step failed for a reason that its author knows; `details` is shown with it."""
+
+    def __init__(self, message: str | None = None, details: Any = None) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class CommitInStepError(OrchestratorError):
+    """A step called commit: its database effects are committed with its record, so it must not."""
+
+
+class OutsideCommitError(OrchestratorError):
+    """A step ended its transaction itself (a raw COMMIT or ROLLBACK): its effects are no longer one with its record."""
+
+
+class ResultTooLargeError(OrchestratorError):
+    """A step returned more than can be stored."""
+
+
+class LostClaimError(OrchestratorError):
+    """The claim is not ours any more (aborted, or taken over): the result is dropped and its effects rolled back."""
+
+
+class LostAttemptsError(OrchestratorError):
+    """The workers that ran this step died again and again."""
+
+
+class MissingCodeError(OrchestratorError):
+    """No worker has the code of this step."""
+
+
+class StepFailedError(OrchestratorError):
+    """A step failed; that is recorded already, this only tells Flower."""
 
 
 # Processes and their forms

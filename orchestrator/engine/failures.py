@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import InconsistentDataError
 from orchestrator.language.outcomes import StepError, storable_text
 from orchestrator.language.vocabulary import ProcessStatus
 
@@ -16,18 +16,6 @@ _LONGEST_MESSAGE = 10_000
 _LONGEST_TRACEBACK = 50_000
 _UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
 _TIMEOUT_NAMES = frozenset({"requests.exceptions.ConnectionError", "requests.exceptions.Timeout"})
-
-
-class InconsistentDataError(OrchestratorError):
-    """Two systems disagree about the same thing."""
-
-
-class ProcessFailureError(OrchestratorError):
-    """A step failed for a reason that its author knows; `details` is shown with it."""
-
-    def __init__(self, message: str | None = None, details: Any = None) -> None:
-        super().__init__(message)
-        self.details = details
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any, assert_never
 import orjson
 
 from orchestrator.engine.claims import Claim
-from orchestrator.engine.connection import OutsideCommitError, WorkerConnection
+from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.versions import PinnedVersion
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import LostClaimError, OrchestratorError, OutsideCommitError, ResultTooLargeError
 from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import (
     Aborted,
@@ -28,14 +28,6 @@ from orchestrator.language.outcomes import (
 from orchestrator.language.transitions import ProcessValue, Transition, after_outcome
 from orchestrator.language.vocabulary import ProcessStatus
 from orchestrator.storage.step_statements import RECORD, UNLOCK, step_lock_key
-
-
-class LostClaimError(OrchestratorError):
-    """The claim is not ours any more (aborted, or taken over): the result is dropped and its effects rolled back."""
-
-
-class ResultTooLargeError(OrchestratorError):
-    """A step returned more than can be stored."""
 
 
 @dataclass(frozen=True)

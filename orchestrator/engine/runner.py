@@ -14,7 +14,7 @@ from orchestrator.engine.claims import Claim, claim_step, give_back
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.record import Place
 from orchestrator.engine.versions import PinnedVersion, VersionCache
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import LostAttemptsError, MissingCodeError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import Step
 from orchestrator.language.transitions import FAILED, RUNNABLE, Transition
@@ -44,14 +44,6 @@ class StepReport:
     status: ProcessStatus
     failure: str | None
     ring: Ring | None
-
-
-class LostAttemptsError(OrchestratorError):
-    """The workers that ran this step died again and again."""
-
-
-class MissingCodeError(OrchestratorError):
-    """No worker has the code of this step."""
 
 
 class StepRunner:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import UnstorableValueError
 
 _AS_TEXT = (
     UUID,
@@ -30,14 +30,6 @@ _AS_TEXT = (
 )
 _LARGEST_INTEGER = 2**63 - 1
 DEEPEST: Final = 100
-
-
-class UnstorableValueError(OrchestratorError):
-    """A value cannot be stored as JSON."""
-
-    def __init__(self, path: str, value: object, reason: str) -> None:
-        super().__init__(f"the value at {path!r} (type {type(value).__name__}) cannot be stored: {reason}")
-        self.path = path
 
 
 def to_json(value: Any, path: str = "state") -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from orchestrator.errors import ConflictError
+from orchestrator.errors import ImpossibleTransitionError
 from orchestrator.language.outcomes import (
     Aborted,
     AwaitsCallback,
@@ -24,10 +24,6 @@ RUNNABLE: Final = frozenset({ProcessStatus.CREATED, ProcessStatus.RUNNING, Proce
 FAILED: Final = frozenset({ProcessStatus.FAILED, ProcessStatus.INCONSISTENT_DATA, ProcessStatus.API_UNAVAILABLE})
 ENDED: Final = frozenset({ProcessStatus.COMPLETED, ProcessStatus.ABORTED})
 RETRYABLE: Final = FAILED | {ProcessStatus.WAITING}
-
-
-class ImpossibleTransitionError(ConflictError):
-    """The process is in a state in which this cannot happen."""
 
 
 @dataclass(frozen=True)

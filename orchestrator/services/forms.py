@@ -25,10 +25,11 @@ from orchestrator.errors import (
     FormOverflowError,
     MalformedPagesError,
     UnstorableInputError,
+    UnstorableValueError,
 )
 from orchestrator.language.arguments import build_arguments
 from orchestrator.language.calling import read_result
-from orchestrator.language.json_values import UnstorableValueError, to_json
+from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import Done
 from orchestrator.language.vocabulary import State
 

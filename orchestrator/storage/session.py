@@ -14,11 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from orchestrator.errors import OrchestratorError
-
-
-class NoSessionError(OrchestratorError):
-    """There is no database session here: models and db.session can be used in steps, forms and units of work only."""
+from orchestrator.errors import NoSessionError
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,8 @@ from celery import Celery, Task
 
 from orchestrator.engine.bell import Bell
 from orchestrator.engine.runner import StepRunner
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import StepFailedError
 from orchestrator.tasks.bell import RUN_STEP
-
-
-class StepFailedError(OrchestratorError):
-    """A step failed; that is recorded already, this only tells Flower."""
 
 
 def register_run_step(application: Celery, runner: Callable[[], StepRunner], bell: Bell) -> None:

@@ -19,9 +19,9 @@ from orchestrator.api.problems import all_problems
 from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.main import build_group
 from orchestrator.domain import usage
+from orchestrator.errors import ImpossibleTransitionError
 from orchestrator.language.outcomes import Done, Failed, NeedsInput, Outcome, RetryLater, StepError, WaitUntil
 from orchestrator.language.transitions import (
-    ImpossibleTransitionError,
     ProcessValue,
     after_abort,
     after_claim,

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from orchestrator.errors import ImpossibleTransitionError
 from orchestrator.language.outcomes import (
     Aborted,
     AwaitsCallback,
@@ -24,7 +25,6 @@ from orchestrator.language.transitions import (
     ENDED,
     RETRYABLE,
     RUNNABLE,
-    ImpossibleTransitionError,
     ProcessValue,
     Transition,
     after_abort,

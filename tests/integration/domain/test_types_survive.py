@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.changes import difference
 from orchestrator.domain.subscriptions import SubscriptionModel
-from orchestrator.errors import OrchestratorError
-from orchestrator.language.json_values import UnstorableValueError
+from orchestrator.errors import OrchestratorError, UnstorableValueError
 from tests.integration.domain.models import MODELS, Colour, Everything, EverythingBlock, Level, Range
 
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20)

@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from orchestrator.engine.failures import InconsistentDataError, ProcessFailureError
 from orchestrator.engine.runner import Limits
+from orchestrator.errors import InconsistentDataError, ProcessFailureError
 from orchestrator.language.actions import Retry
 from orchestrator.language.steps import abort, conditional, done, focussteps, init, inputstep, step
 from orchestrator.language.vocabulary import REMOVED

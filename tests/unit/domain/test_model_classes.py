@@ -18,12 +18,12 @@ from orchestrator.domain.shape import shape_of
 from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
 from orchestrator.errors import (
     AuthoringError,
+    NoSessionError,
     ProductNotRegisteredError,
     UnsafeTransitionError,
     ValuesDoNotFitError,
 )
 from orchestrator.language.vocabulary import SubscriptionLifecycle
-from orchestrator.storage.session import NoSessionError
 
 ACTIVE, INITIAL = SubscriptionLifecycle.ACTIVE, SubscriptionLifecycle.INITIAL
 PROVISIONING, TERMINATED = SubscriptionLifecycle.PROVISIONING, SubscriptionLifecycle.TERMINATED
