@@ -43,6 +43,8 @@ broker_transport_options = {
     "socket_keepalive": True,
     "health_check_interval": 10,
     "global_keyprefix": "orchestrator:",
+    # Of a publisher's connection: who rings for a step does not wait for a broker that is gone, the sweep rings later.
+    "max_retries": 0,
 }
 
 beat_max_loop_interval = 1

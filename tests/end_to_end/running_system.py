@@ -116,6 +116,12 @@ class RunningSystem:
         mains = [pid for pid in descendants(self.process.pid) if _is_worker(pid) and not _is_worker(parent_of(pid))]
         return {pid for main in mains for pid in descendants(main) if _is_worker(pid)}
 
+    def server(self, program: str) -> int:
+        """The main process of one of its servers, by the name of the program."""
+        found = {pid for pid in descendants(self.process.pid) if program_of(pid) == program}
+        (main,) = {pid for pid in found if parent_of(pid) not in found}
+        return main
+
     def new_gate(self) -> Gate:
         """A gate that nobody has come to."""
         return Gate(self.folder, f"gate-{uuid4().hex[:12]}")
@@ -195,6 +201,14 @@ def row_of(process: Json, key: str) -> Json:
     """The last row of a step."""
     rows: list[Json] = [row for row in process["steps"] if row["key"] == key]
     return rows[-1]
+
+
+def program_of(pid: int) -> str:
+    """The name of the program that a process runs; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def parent_of(pid: int) -> int:

@@ -123,6 +123,7 @@ def test_a_database_that_is_gone_is_503_until_it_is_back(web: Web) -> None:
 def test_a_broker_that_is_gone_does_not_keep_a_process_from_starting(web: Web) -> None:
     answer = web.api.post("/api/processes/ten_steps", json=[])
     assert answer.status_code == 201
+    assert answer.elapsed.total_seconds() < 3, "a start does not wait for the broker"
     process = web.api.get(f"/api/processes/{answer.json()['id']}").json()
     assert process["last_status"] == "created"
     ready = web.api.get("/api/health/ready")

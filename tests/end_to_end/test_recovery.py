@@ -1,9 +1,12 @@
-"""What happens to a process when a worker child is killed in the middle of its step."""
+"""What happens to a process when a worker child, or a server, is killed in the middle of its step."""
 
 from __future__ import annotations
 
 import os
 import signal
+
+import psycopg
+import pytest
 
 from tests.end_to_end.running_system import RunningSystem, done, row_of, wait_until
 
@@ -57,3 +60,38 @@ def test_an_abort_wins_at_once_over_a_step_that_runs(system: RunningSystem) -> N
     assert ended["last_status"] == "aborted"
     assert done(ended) == ["start"]
     assert system.rows("SELECT entry FROM ledger WHERE entry = %(gate)s", gate=gate.name) == []
+
+
+@pytest.mark.parametrize("program", ["valkey-server", "postgres"])
+def test_a_server_killed_under_load_is_started_again_and_nothing_is_lost_or_done_twice(
+    system: RunningSystem, program: str
+) -> None:
+    gates = [system.new_gate(), system.new_gate()]
+    started = [system.start("write_ledger", {"gate": gate.name}) for gate in gates]
+    for gate in gates:
+        gate.wait_for_visits(1)
+    started += [system.start("ten_steps") for _ in range(20)]
+
+    os.kill(system.server(program), signal.SIGKILL)
+    for gate in gates:
+        gate.open()
+
+    of_these = "FROM processes WHERE process_id = ANY(%(ids)s::uuid[])"
+
+    def statuses() -> dict[str, int]:
+        try:
+            found = system.rows(f"SELECT status, count(*) {of_these} GROUP BY status", ids=started)
+        except psycopg.OperationalError:
+            return {"no database": 1}
+        return {row["status"]: row["count"] for row in found}
+
+    wait_until(lambda: statuses() == {"completed": len(started)}, lambda: str(statuses()), 60)
+    counted = system.rows(
+        "SELECT count(*) AS rows, count(DISTINCT (process_seq, position)) AS steps FROM process_steps"
+        f" WHERE process_seq IN (SELECT seq {of_these})",
+        ids=started,
+    )
+    assert counted == [{"rows": 2 * 4 + 20 * 12, "steps": 2 * 4 + 20 * 12}]
+    entries = system.rows("SELECT entry FROM ledger WHERE entry = ANY(%(names)s)", names=[gate.name for gate in gates])
+    assert sorted(entry["entry"] for entry in entries) == sorted(gate.name for gate in gates)
+    system.wait_until_ready()
