@@ -32,6 +32,7 @@ from orchestrator.language.calling import read_result
 from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import Done
 from orchestrator.language.vocabulary import State
+from orchestrator.storage.database import dump_json
 
 FormPages = Generator[type[BaseModel], BaseModel, Any]
 Form = Callable[..., Any] | type[BaseModel]
@@ -134,6 +135,16 @@ def storable(value: Any, path: str) -> Any:
         return to_json(value, path)
     except UnstorableValueError as error:
         raise UnstorableInputError(str(error)) from None
+
+
+def require_small(entered: State, most_bytes: int) -> None:
+    """Go on only when what was entered can be stored whole; it is JSON already.
+
+    Raises:
+        UnstorableInputError: it makes more bytes of JSON.
+    """
+    if len(dump_json(entered)) > most_bytes:
+        raise UnstorableInputError(f"what was entered makes more than {most_bytes} bytes of JSON")
 
 
 def _filled_in(form: Form, state: State, *, label: str) -> FormPages:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from orchestrator.engine.bell import Ring
-from orchestrator.errors import CodeMissingError, ConflictError, ProcessNotFoundError, UnstorableInputError
+from orchestrator.errors import CodeMissingError, ConflictError, ProcessNotFoundError
 from orchestrator.language.actions import Form, Function
 from orchestrator.language.calling import Focus, focus_on
 from orchestrator.language.outcomes import Done, Skipped
@@ -19,10 +19,9 @@ from orchestrator.language.vocabulary import Actor, ProcessStatus, State
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_resume, require_retry
 from orchestrator.services.context import Context
-from orchestrator.services.forms import Pages, read_pages, require_no_input, storable, walk
+from orchestrator.services.forms import Pages, read_pages, require_no_input, require_small, storable, walk
 from orchestrator.services.pinned_steps import deployed_workflow, present_step, steps_up_to_now
 from orchestrator.services.starting import require_running_engine
-from orchestrator.storage.database import dump_json
 from orchestrator.storage.process_statements import ProcessRow, answer_input, find_process, retry_process
 
 
@@ -116,9 +115,7 @@ def _decide(context: Context, actor: Actor, row: ProcessRow, pages: Pages) -> _A
         step = present_step(workflow, row)
         require_resume(actor, workflow, steps_up_to_now(workflow, row))
         done = _fill_in(step, row, pages)
-        limit = context.settings.max_delta_bytes
-        if len(dump_json(done.delta)) > limit:
-            raise UnstorableInputError(f"what was entered makes more than {limit} bytes of JSON")
+        require_small(done.delta, context.settings.max_delta_bytes)
         return _Answer(step, pages, done)
     if status not in RETRYABLE:
         raise ConflictError(f"process {row.process_id} is {row.status}: there is nothing to resume")

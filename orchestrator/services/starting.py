@@ -16,7 +16,6 @@ from orchestrator.errors import (
     InvalidInputError,
     PredicateFailedError,
     UnknownWorkflowError,
-    UnstorableInputError,
 )
 from orchestrator.language.admission import PredicateContext, RunPredicateFail
 from orchestrator.language.vocabulary import Actor, State, Target
@@ -24,10 +23,10 @@ from orchestrator.language.workflows import Workflow
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context
-from orchestrator.services.forms import Pages, read_pages, storable, walk
+from orchestrator.services.forms import Pages, read_pages, require_small, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
+from orchestrator.services.pinned_steps import steps_to_pin
 from orchestrator.services.start_forms import start_form, works_on_subscription
-from orchestrator.storage.database import dump_json
 from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
 
 
@@ -152,9 +151,7 @@ def _fill_in(
     }
     entered = walk(start_form(session, workflow, row), known, pages, f"the form of {row.name}").delta
     state = {**entered, **known}
-    limit = context.settings.max_delta_bytes
-    if len(dump_json(state)) > limit:
-        raise UnstorableInputError(f"what was entered makes more than {limit} bytes of JSON")
+    require_small(state, context.settings.max_delta_bytes)
     subscription_id = UUID(entered["subscription_id"]) if works_on_subscription(row) else None
     return _Prepared(process_id, workflow, row, pages, state, subscription_id)
 
@@ -185,10 +182,7 @@ def _write(
                 "workflow_id": row.workflow_id,
                 "workflow_name": workflow.name,
                 "hash": workflow.version,
-                "steps": [
-                    {"key": step.key, "name": step.name, "kind": step.kind, "assignee": str(step.assignee)}
-                    for step in workflow.steps
-                ],
+                "steps": steps_to_pin(workflow),
                 "target": row.target,
                 "is_task": prepared.is_task,
                 "step_key": workflow.keys[0],

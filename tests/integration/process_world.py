@@ -15,7 +15,7 @@ from orchestrator.domain.registry import use_products
 from orchestrator.domain.subscriptions import SubscriptionModel
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.connection import WorkerConnection
-from orchestrator.engine.runner import Limits, StepRunner
+from orchestrator.engine.runner import StepRunner
 from orchestrator.language.admission import AuthContext, RunPredicateFail, RunPredicatePass
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.forms import FormGenerator, FormPage, SubmitFormPage
@@ -35,6 +35,7 @@ from orchestrator.services.context import Context
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import db
+from tests.integration.engine.engine_on_test import LIMITS
 
 OPERATOR = Actor("operator")
 
@@ -260,12 +261,11 @@ def process_world(database: Database, database_url: str) -> Iterator[World]:
         product_id = connection.execute(text("SELECT product_id FROM products")).scalar_one()
     bell = SilentBell()
     worker = WorkerConnection(database_url, "test")
-    limits = Limits(max_delta_bytes=1_000_000, max_lost_attempts=3, code_wait=60.0)
     context = Context(database=database, catalog=catalog, bell=bell, settings=Settings())
     FAULTS.clear()
     ASKED.clear()
     try:
-        yield World(context, bell, StepRunner(worker, catalog, limits), product_id)
+        yield World(context, bell, StepRunner(worker, catalog, LIMITS), product_id)
     finally:
         worker.discard()
         use_products({})

@@ -12,6 +12,7 @@ from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import Limits, StepReport, StepRunner
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.workflows import Workflow
+from orchestrator.services.pinned_steps import steps_to_pin
 from orchestrator.storage.database import Database
 from orchestrator.storage.tables import ProcessStepTable, ProcessTable, WorkflowTable, WorkflowVersionTable
 
@@ -49,8 +50,8 @@ class EngineOnTest:
                 session.add(row)
             version = session.scalar(select(WorkflowVersionTable).where(WorkflowVersionTable.hash == workflow.version))
             if version is None:
-                steps = [{"key": step.key, "name": step.name} for step in workflow.steps]
-                version = WorkflowVersionTable(workflow_name=workflow.name, hash=workflow.version, steps=steps)
+                pinned = steps_to_pin(workflow)
+                version = WorkflowVersionTable(workflow_name=workflow.name, hash=workflow.version, steps=pinned)
                 session.add(version)
             session.flush()
             process = ProcessTable(
