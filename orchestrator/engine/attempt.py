@@ -98,7 +98,7 @@ class Attempt:
 
     def _run_and_record(self, step: Step) -> None:
         prepared = None if self._in_hand is not None else self._prepare(step)
-        with self._connection.transaction() as session, current_session(session, self._origin):
+        with self._connection.transaction(), current_session(self._connection.session, self._origin):
             outcome = self._in_hand if prepared is None else self._outcome(step, prepared)
             assert outcome is not None
             session = self._connection.opened_session
@@ -118,7 +118,7 @@ class Attempt:
         }
         # Models are loaded in a transaction that ends before the function is called: no idle transaction during a
         # slow call to the outside.
-        with self._connection.transaction() as session, current_session(session, self._origin):
+        with self._connection.transaction(), current_session(self._connection.session, self._origin):
             return prepare(step, claim.state, SubscriptionLoader(), extras)
 
     def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped) -> Outcome:
