@@ -25,6 +25,14 @@ WHERE idempotency_keys.expires_at <= clock_timestamp()
 RETURNING key
 """)
 
+# Each key that is used takes a few expired ones along, so that the table does not grow for ever.
+_FORGET: Final = text("""
+DELETE FROM idempotency_keys WHERE (actor, key) IN (
+    SELECT actor, key FROM idempotency_keys WHERE expires_at <= clock_timestamp()
+    ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED
+)
+""")
+
 
 @dataclass(frozen=True)
 class IdempotencyRow:
@@ -42,5 +50,6 @@ def find_answer(session: Session, actor: str, key: str) -> IdempotencyRow | None
 
 def take_key(session: Session, actor: str, key: str, request_hash: str, answer: Any, hours: float) -> bool:
     """Use a key for a request; False when the actor has used it already. Waits for whoever uses it at this moment."""
+    session.execute(_FORGET)
     values = {"actor": actor, "key": key, "request_hash": request_hash, "answer": dump_json(answer), "hours": hours}
     return session.execute(_TAKE, values).one_or_none() is not None

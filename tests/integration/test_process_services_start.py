@@ -255,6 +255,14 @@ def test_the_same_key_gets_the_same_answer_and_one_process(world: World) -> None
     assert keyed(world.context, "k1", pages=[{}]) != first
 
 
+def test_keys_that_expired_are_forgotten(world: World) -> None:
+    for number in range(3):
+        keyed(world.context, f"key {number}")
+    world.query("UPDATE idempotency_keys SET expires_at = now() - interval '1 second'")
+    keyed(world.context, "new")
+    assert world.query("SELECT key FROM idempotency_keys") == [("new",)]
+
+
 def test_the_same_key_many_times_at_once_starts_one_process(world: World) -> None:
     with ThreadPoolExecutor(8) as pool:
         ids = set(pool.map(lambda _: keyed(world.context, "k1"), range(16)))
