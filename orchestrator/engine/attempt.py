@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.loading import SubscriptionLoader
@@ -98,7 +102,7 @@ class Attempt:
 
     def _run_and_record(self, step: Step) -> None:
         prepared = None if self._in_hand is not None else self._prepare(step)
-        with self._connection.transaction(), current_session(self._connection.session, self._origin):
+        with self._connection.transaction() as provide, current_session(provide, self._origin):
             outcome = self._in_hand if prepared is None else self._outcome(step, prepared)
             assert outcome is not None
             session = self._connection.opened_session
@@ -118,7 +122,7 @@ class Attempt:
         }
         # Models are loaded in a transaction that ends before the function is called: no idle transaction during a
         # slow call to the outside.
-        with self._connection.transaction(), current_session(self._connection.session, self._origin):
+        with self._connection.transaction() as provide, current_session(provide, self._origin):
             return prepare(step, claim.state, SubscriptionLoader(), extras)
 
     def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped) -> Outcome:
@@ -126,7 +130,7 @@ class Attempt:
             case Skipped():
                 return prepared
             case Prepared():
-                return prepared.call()
+                return _call(prepared)
             case Focus():
                 return self._builtin_outcome(step.action, prepared)
             case _:
@@ -169,20 +173,31 @@ class Attempt:
     def _after_loss(self) -> Transition | None:
         outcome = self._in_hand
         recorded = record_after_loss(
-            self._connection, self._place.claim, None if outcome is None else lambda: self._record_again(outcome)
+            self._connection, self._place.claim, None if outcome is None else partial(self._record_again, outcome)
         )
         if not recorded:
             self._note_drop()
             return None
         return self._transition
 
-    def _record_again(self, outcome: Outcome) -> None:
-        with current_session(self._connection.session, self._origin):
+    def _record_again(self, outcome: Outcome, provide: Callable[[], Session]) -> None:
+        with current_session(provide, self._origin):
             self._record(outcome)
 
     def _note_drop(self) -> None:
         claim = self._place.claim
         log.warning("result dropped: the claim or the connection was lost", process_id=str(claim.process_id))
+
+
+def _call(prepared: Prepared) -> Done:
+    process = os.getpid()
+    try:
+        return prepared.call()
+    finally:
+        if os.getpid() != process:
+            # A child that the function forked has come back from it. The connection is its parent's, and so is the
+            # rest of the worker: it must not go on as a second one.
+            os._exit(1)
 
 
 def _is_collision(error: BaseException) -> bool:

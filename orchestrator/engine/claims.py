@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from orchestrator.engine.connection import WorkerConnection
-from orchestrator.storage.step_statements import CLAIM, CLEAR_LOCKS, GIVE_BACK, UNLOCK, step_lock_key
+from orchestrator.storage.step_statements import CLAIM, GIVE_BACK, UNLOCK, step_lock_key
 
 _TRIES = 3
 
@@ -38,7 +38,7 @@ def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:
     The right is a session advisory lock on this connection, so a dead worker holds nothing; the token is the fence
     that keeps a late result out.
     """
-    connection.row(CLEAR_LOCKS)
+    connection.start_afresh()
     for _ in range(_TRIES):
         token = uuid4()
         values = {"seq": seq, "key": step_lock_key(seq), "claim": token, "worker": connection.worker}

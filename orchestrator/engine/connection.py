@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, LiteralString
@@ -12,14 +12,15 @@ from uuid import uuid4
 import orjson
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
 from sqlalchemy import Connection as SqlAlchemyConnection
 from sqlalchemy import Engine, StaticPool, create_engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
-from orchestrator.errors import CommitInStepError, SettingsError
+from orchestrator.errors import CommitInStepError, NoSessionError, OutsideCommitError, SettingsError
 from orchestrator.storage.database import dump_json, libpq_url
-from orchestrator.storage.step_statements import TRY_LOCK, UNLOCK
+from orchestrator.storage.step_statements import CLEAR_LOCKS, CLEAR_SESSION, TRY_LOCK, UNLOCK
 
 # No time-outs: a step may take as long as it takes. A client that was killed, or whose machine vanished, is noticed by
 # the server within seconds, so that its lock is free.
@@ -36,10 +37,10 @@ class StepSession(Session):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, expire_on_commit=False)
-        self.used = False
         self.may_commit = False
         self.began_at: datetime | None = None
         event.listen(self, "after_begin", self._note_begin)
+        event.listen(self, "after_soft_rollback", self._note_rollback)
         event.listen(self, "before_commit", self._refuse_commit)
 
     def close(self) -> None:
@@ -49,8 +50,14 @@ class StepSession(Session):
         if not transaction.nested:
             self.began_at = connection.execute(text("SELECT transaction_timestamp()")).scalar_one()
 
+    def _note_rollback(self, _: Session, ended: SessionTransaction) -> None:
+        # What the step itself rolled back is gone, as it wished; what it does next is in a transaction begun anew.
+        if ended.parent is None:
+            self.began_at = None
+
     def _refuse_commit(self, _: Session) -> None:
-        if not self.may_commit:
+        # The end of a savepoint is announced as a commit too; it is the step's own affair.
+        if not self.may_commit and not self.in_nested_transaction():
             raise CommitInStepError
 
     def end(self) -> None:
@@ -70,8 +77,10 @@ class WorkerConnection:
         self.name = ""
         self._url = libpq_url(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._bound: psycopg.Connection[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
         self._session: StepSession | None = None
+        self._authors_were_here = False
 
     def open(self) -> psycopg.Connection[tuple[Any, ...]]:
         """The connection, made if there is none that works.
@@ -100,24 +109,69 @@ class WorkerConnection:
         self._connection = connection
         return connection
 
+    def start_afresh(self) -> None:
+        """Let go of locks that are left over, and of all else that an earlier step left on this session of PostgreSQL:
+        settings, a role, temporary tables, cursors, notifications.
+
+        Raises:
+            psycopg.OperationalError: the server does not answer.
+        """
+        connection = self._connection
+        if self._authors_were_here and connection is not None and not self.lost:
+            connection.row_factory = tuple_row
+            try:
+                connection.execute(CLEAR_SESSION, prepare=False)
+            except psycopg.Error:
+                self.discard()  # a new session is afresh
+            self._authors_were_here = False
+        else:
+            self.row(CLEAR_LOCKS)
+
     def row(self, statement: LiteralString, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
         """Run one statement of the protocol; its first row, or None when it returns none."""
-        cursor = self.open().execute(statement, values)
+        # The step had this connection in its hands, and may have changed what its rows are made of.
+        cursor = self._current().cursor(row_factory=tuple_row).execute(statement, values)
         return cursor.fetchone() if cursor.description else None
 
     def affected(self, statement: LiteralString, values: Mapping[str, Any]) -> int:
         """Run one statement of the protocol; how many rows it touched."""
-        return self.open().execute(statement, values).rowcount
+        return self._current().execute(statement, values).rowcount
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is one transaction, shared with the session; rolled back unless `commit` was called."""
+    def transaction(self) -> Iterator[Callable[[], StepSession]]:
+        """Everything inside is one transaction, shared with the session; rolled back unless `commit` was called.
+
+        It never goes on over another connection: what was done over the lost one is gone.
+
+        Yields:
+            What gives its session, made when it is first asked for. Who has outlived the transaction, a thread of an
+            earlier step, gets NoSessionError.
+        """
         connection = self.open()
         connection.autocommit = False
+        self._bound = connection
+        ended = False
+
+        def session() -> StepSession:
+            if ended:
+                raise NoSessionError
+            return self._made_session()
+
         try:
-            yield
+            yield session
         finally:
+            ended = True
+            self._bound = None
             self._end_transaction(connection)
+
+    def _current(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._bound is None:
+            return self.open()
+        if self.lost:
+            raise psycopg.OperationalError("the connection was lost in the middle of its transaction")
+        if self._bound.autocommit:
+            raise OutsideCommitError
+        return self._bound
 
     def _end_transaction(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         session, self._session = self._session, None
@@ -139,13 +193,12 @@ class WorkerConnection:
             self._session.may_commit = True
             self._session.commit()
         else:
-            self.open().commit()
+            self._current().commit()
 
-    def session(self) -> StepSession:
-        """The session of this transaction, made when it is first asked for."""
+    def _made_session(self) -> StepSession:
         if self._session is None:
             self._session = StepSession(self._sqlalchemy_engine())
-        self._session.used = True
+            self._authors_were_here = True
         return self._session
 
     @property
@@ -157,13 +210,19 @@ class WorkerConnection:
         if self._engine is None:
             self._engine = create_engine(
                 "postgresql+psycopg://",
-                creator=self.open,
+                creator=self._current,
                 poolclass=StaticPool,
                 pool_reset_on_return=None,
                 json_serializer=dump_json,
                 json_deserializer=orjson.loads,
             )
+            event.listen(self._engine, "commit", self._refuse_commit)
         return self._engine
+
+    def _refuse_commit(self, _: SqlAlchemyConnection) -> None:
+        # Past the session: db.session.connection().commit(), or the engine's own begin().
+        if self._session is None or not self._session.may_commit:
+            raise CommitInStepError
 
     @property
     def lost(self) -> bool:

@@ -12,6 +12,7 @@ from orchestrator.errors import InconsistentDataError
 from orchestrator.language.outcomes import StepError, storable_text
 from orchestrator.language.vocabulary import ProcessStatus
 
+_LONGEST_NAME = 200
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TRACEBACK = 50_000
 _UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
@@ -48,31 +49,46 @@ def _is_unavailable(error: BaseException) -> bool:
         return True
     if isinstance(error, ConnectionError | TimeoutError):
         return True
-    response = getattr(error, "response", None)
-    if getattr(response, "status_code", None) in _UNAVAILABLE_STATUSES:
+    code = _attribute(_attribute(error, "response"), "status_code")
+    if isinstance(code, int) and code in _UNAVAILABLE_STATUSES:
         return True
     return any(f"{kind.__module__}.{kind.__qualname__}" in _TIMEOUT_NAMES for kind in type(error).__mro__)
 
 
 def _describe(error: BaseException) -> StepError:
-    if isinstance(error, SystemExit):
-        message = f"the step called sys.exit({error.code!r}); a step ends by returning or raising"
-    else:
-        message = _message(error)
-    lines = traceback.format_exception(type(error), error, _own_frames(error))
     return StepError(
-        class_name=type(error).__name__,
-        message=_shortened(message, _LONGEST_MESSAGE),
-        traceback=_shortened("".join(lines), _LONGEST_TRACEBACK),
-        details=getattr(error, "details", None),
+        class_name=_shortened(type(error).__name__, _LONGEST_NAME),
+        message=_shortened(_message(error), _LONGEST_MESSAGE),
+        traceback=_traceback(error),
+        details=_attribute(error, "details"),
     )
 
 
 def _message(error: BaseException) -> str:
+    # An author's __str__ and __repr__ may raise anything, KeyboardInterrupt too.
     try:
-        return str(error) or type(error).__doc__ or type(error).__name__
-    except Exception as broken:  # noqa: BLE001 - an author's __str__ may raise anything
+        if isinstance(error, SystemExit):
+            return f"the step called sys.exit({error.code!r}); a step ends by returning or raising"
+        return str(error) or str(type(error).__doc__ or type(error).__name__)
+    except BaseException as broken:  # noqa: BLE001
         return f"{type(error).__name__} (its text cannot be shown: {type(broken).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    """Its text; of a very long one the end, where the error stands."""
+    try:
+        text = storable_text("".join(traceback.format_exception(type(error), error, _own_frames(error))))
+    except Exception as broken:  # noqa: BLE001 - it is made of what authors' exceptions say about themselves
+        text = f"(the traceback cannot be shown: {type(broken).__name__})"
+    return text if len(text) <= _LONGEST_TRACEBACK else "…" + text[1 - _LONGEST_TRACEBACK :]
+
+
+def _attribute(thing: object, name: str) -> Any:
+    """An attribute of an author's object, None when it cannot be had."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a property may raise anything
+        return None
 
 
 def _own_frames(error: BaseException) -> Any:

@@ -9,7 +9,7 @@ import psycopg
 import structlog
 
 from orchestrator.engine.claims import Claim, release
-from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.connection import StepSession, WorkerConnection
 from orchestrator.storage.step_statements import END_BACKEND, FIND_RECORD, LOCK_PROCESS, TRY_LOCK, step_lock_key
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,10 @@ _PATIENCE_SECONDS = 60.0
 _LOCK_TRIES = 50
 
 
-def record_after_loss(connection: WorkerConnection, claim: Claim, record: Callable[[], None] | None) -> bool:
+Record = Callable[[Callable[[], StepSession]], None]
+
+
+def record_after_loss(connection: WorkerConnection, claim: Claim, record: Record | None) -> bool:
     """Find out whether the record was written before the connection was lost; if not, write it, if that is allowed.
 
     The old server process is ended first, so that it can neither commit later nor keep the lock.
@@ -26,8 +29,8 @@ def record_after_loss(connection: WorkerConnection, claim: Claim, record: Callab
     Args:
         connection: a lost connection; it is opened anew, with growing pauses, for up to a minute.
         claim: the claim that the result belongs to.
-        record: writes and commits the record in an open transaction; None when the step used `db.session`, whose
-            effects went with the connection: then the step must run again.
+        record: writes and commits the record in the open transaction, whose session it may ask for; None when the step
+            used `db.session`, whose effects went with the connection: then the step must run again.
 
     Returns:
         Whether the step is recorded now. If not, its process still carries the token of a claim that nobody holds, and
@@ -51,15 +54,15 @@ def record_after_loss(connection: WorkerConnection, claim: Claim, record: Callab
             release(connection, claim.seq)
 
 
-def _settle(connection: WorkerConnection, claim: Claim, record: Callable[[], None] | None) -> bool:
-    with connection.transaction():
+def _settle(connection: WorkerConnection, claim: Claim, record: Record | None) -> bool:
+    with connection.transaction() as session:
         ours = connection.row(LOCK_PROCESS, {"seq": claim.seq, "claim": claim.token})
         if connection.row(FIND_RECORD, {"claim": claim.token}) is not None:
             return True
         if ours is None or not ours[0] or record is None:
             log.warning("result dropped after a lost connection", process_id=str(claim.process_id))
             return False
-        record()
+        record(session)
         return True
 
 

@@ -11,7 +11,7 @@ import orjson
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.versions import PinnedVersion
-from orchestrator.errors import LostClaimError, OrchestratorError, OutsideCommitError, ResultTooLargeError
+from orchestrator.errors import LostClaimError, OutsideCommitError, ResultTooLargeError
 from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import (
     Aborted,
@@ -24,10 +24,13 @@ from orchestrator.language.outcomes import (
     Skipped,
     StepError,
     WaitUntil,
+    storable_text,
 )
 from orchestrator.language.transitions import ProcessValue, Transition, after_outcome
 from orchestrator.language.vocabulary import ProcessStatus
 from orchestrator.storage.step_statements import RECORD, UNLOCK, step_lock_key
+
+_LARGEST_DETAILS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,9 @@ def _error(outcome: Outcome) -> str | None:
 def _storable_error(error: StepError) -> dict[str, Any]:
     described = error.as_json()
     try:
-        described["details"] = to_json(described.get("details"), "details")
-    except OrchestratorError as refused:
-        described["details"] = str(refused)
+        details = to_json(described.get("details"), "details")
+        size = len(orjson.dumps(details))
+        described["details"] = details if size <= _LARGEST_DETAILS else f"(left out: {size} bytes of JSON)"
+    except Exception as refused:  # noqa: BLE001 - details are the author's objects; the failure is recorded anyway
+        described["details"] = storable_text(f"(left out: {refused})")
     return described

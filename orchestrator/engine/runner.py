@@ -66,6 +66,14 @@ class StepRunner:
             What happened, or None when there was nothing to do: a stale bell, a pause, a step that somebody else runs,
             or a result that was dropped because the claim was lost.
         """
+        try:
+            return self._run(seq, task_id)
+        except BaseException:
+            # The lock must not outlive what went wrong here: the sweep rings for a claim only when nobody holds it.
+            self._connection.discard()
+            raise
+
+    def _run(self, seq: int, task_id: str | None) -> StepReport | None:
         claim = claim_step(self._connection, seq)
         if claim is None:
             return None

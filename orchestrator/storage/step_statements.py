@@ -22,6 +22,13 @@ def step_lock_key(seq: int) -> int:
 # Locks that an earlier bell of this session left behind (it cannot happen in a healthy worker; it must not matter).
 CLEAR_LOCKS: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
 
+# The same where the step before used db.session: what a SET, a LISTEN or a temporary table left behind must not reach
+# the next process. DISCARD ALL without its DEALLOCATE, because the protocol's own statements stay prepared.
+CLEAR_SESSION: Final[LiteralString] = """
+SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES;
+SELECT pg_advisory_unlock_all()
+"""
+
 # Take the right to run the next step. No row: nothing to run. got false: somebody else runs it. got true and no
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
@@ -41,7 +48,7 @@ WITH r AS MATERIALIZED (
     UPDATE processes p
     SET claim = %(claim)s, attempt = attempt + 1, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
         status = 'running'
-    FROM o WHERE p.seq = o.seq AND p.status IN ('created', 'running', 'resumed')
+    FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
               p.is_task, p.created_by, p.waiting_since
 )

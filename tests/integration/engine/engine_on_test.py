@@ -48,7 +48,8 @@ class EngineOnTest:
             if row is None:
                 row = WorkflowTable(name=workflow.name, target=workflow.target, is_task=workflow.is_task)
                 session.add(row)
-            version = session.scalar(select(WorkflowVersionTable).where(WorkflowVersionTable.hash == workflow.version))
+            mine = select(WorkflowVersionTable).where(WorkflowVersionTable.workflow_name == workflow.name)
+            version = session.scalar(mine.where(WorkflowVersionTable.hash == workflow.version))
             if version is None:
                 pinned = steps_to_pin(workflow)
                 version = WorkflowVersionTable(workflow_name=workflow.name, hash=workflow.version, steps=pinned)
