@@ -9,7 +9,17 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from orchestrator.api import audit, documents, health, processes, products, subscriptions, workflows
+from orchestrator.api import (
+    audit,
+    documents,
+    engine,
+    health,
+    process_control,
+    processes,
+    products,
+    subscriptions,
+    workflows,
+)
 from orchestrator.api.endpoints import ProblemResponses
 from orchestrator.api.etags import register_etags
 from orchestrator.api.guard import register_guard
@@ -28,12 +38,14 @@ DESCRIPTION = (
 
 BLUEPRINTS = (
     processes.blueprint,
+    process_control.blueprint,
     subscriptions.blueprint,
     products.blueprint,
     products.blocks_blueprint,
     products.resource_types_blueprint,
     workflows.blueprint,
     audit.blueprint,
+    engine.blueprint,
     health.blueprint,
 )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import RAISE, Schema, fields
+from typing_extensions import override
 
 
 class RequestSchema(Schema):
@@ -12,6 +15,16 @@ class RequestSchema(Schema):
         """Strict."""
 
         unknown = RAISE
+
+
+class TrueOrFalse(fields.Boolean):
+    """A boolean of JSON: 1, "yes" and the like are refused."""
+
+    @override
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class ProblemSchema(Schema):

@@ -10,7 +10,7 @@ from orchestrator.api.schemas_subscriptions import RelatedSubscriptionSchema
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus, Target
 from orchestrator.services.idempotency import MAX_KEY_LENGTH
 from orchestrator.services.process_views import PENDING, RUNNING
-from orchestrator.services.processes import MAX_NOTE_LENGTH, MAX_REASON_LENGTH
+from orchestrator.services.texts import MAX_NOTE_LENGTH, MAX_REASON_LENGTH
 
 _STATUSES = [status.value for status in ProcessStatus]
 _STEP_STATUSES = [*(status.value for status in StepStatus), RUNNING, PENDING]
@@ -28,6 +28,7 @@ class ProcessSchema(Schema):
     started_at = fields.AwareDateTime(required=True)
     last_modified_at = fields.AwareDateTime(required=True)
     last_status = fields.String(required=True, validate=validate.OneOf(_STATUSES))
+    paused = fields.Boolean(required=True, metadata={"description": "No further step begins until it is unpaused"})
     last_step = fields.String(required=True, allow_none=True)
     waiting_for = fields.String(
         required=True, allow_none=True, metadata={"description": "Of one that is waiting: retry or time"}
@@ -141,6 +142,12 @@ class NoteChange(RequestSchema):
     """What is to change."""
 
     note = fields.String(allow_none=True, validate=validate.Length(max=MAX_NOTE_LENGTH))
+
+
+class ReasonSchema(RequestSchema):
+    """Why something is done."""
+
+    reason = fields.String(allow_none=True, validate=validate.Length(max=MAX_REASON_LENGTH))
 
 
 class AbortReason(RequestSchema):

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "process": ("orchestrator.cli.process:process", "Start, follow and mend processes."),
     "subscription": ("orchestrator.cli.subscription:subscription", "Look at subscriptions."),
     "workflow": ("orchestrator.cli.workflow:workflow", "Look at workflows."),
+    "engine": ("orchestrator.cli.engine:engine", "Pause all processes, and let them go on."),
     "db": ("orchestrator.cli.db:db", "Migrate the database."),
     "flower": ("orchestrator.cli.flower:flower", "Run Flower, the dashboard of the workers."),
 }

@@ -12,11 +12,11 @@ from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.pages import fields_of, form_of, read_input, read_values, send
+from orchestrator.cli.process_control import pause, tell_status, unpause
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.cli.watching import print_detail, watch_process
 from orchestrator.errors import FormIncompleteError
-from orchestrator.services.context import Context
 from orchestrator.services.process_views import ProcessView, list_processes, process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
 
@@ -34,6 +34,10 @@ watch_option = click.option("--watch", "-w", is_flag=True, help="Then follow it 
 @click.group
 def process() -> None:
     """Start, follow and mend processes."""
+
+
+for mending in (pause, unpause):
+    process.add_command(mending)
 
 
 @process.command
@@ -109,7 +113,7 @@ def _row(one: ProcessView) -> tuple[object, ...]:
     return (
         one.process_id,
         one.workflow_name,
-        one.last_status,
+        f"{one.last_status}, paused" if one.paused else one.last_status,
         one.last_step,
         started,
         one.created_by,
@@ -164,7 +168,7 @@ def resume(
         _send(ctx, send_pages, pages, values, as_json)
         if watch:
             ctx.exit(watch_process(context, process_id, as_json))
-        _tell_status(context, process_id, "Resumed", as_json)
+        tell_status(context, process_id, "Resumed", as_json)
 
 
 @process.command
@@ -176,7 +180,7 @@ def abort(load_tools: LoadTools, process_id: UUID, reason: str | None, as_json: 
     """End a process unfinished. Its subscription stays out of sync."""
     with opened_context(load_tools) as context:
         abort_process(context, operating_system_user(), process_id, reason)
-        _tell_status(context, process_id, "Aborted", as_json)
+        tell_status(context, process_id, "Aborted", as_json)
 
 
 def _send(
@@ -194,11 +198,3 @@ def _send(
                 click.echo(f"  {line}", err=True)
             click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
         ctx.exit(ExitStatus.INVALID_INPUT)
-
-
-def _tell_status(context: Context, process_id: UUID, did: str, as_json: bool) -> None:
-    if as_json:
-        status = process_detail(context, process_id).process.last_status
-        print_json({"process_id": process_id, "last_status": status})
-    else:
-        click.echo(f"{did} {process_id}")

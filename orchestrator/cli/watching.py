@@ -81,7 +81,8 @@ def print_detail(detail: ProcessDetail, console: Console | None = None) -> None:
 
 def _live(detail: ProcessDetail) -> RenderableType:
     waits = detail.process.waiting_for
-    told = f"{detail.process.last_status}{f' for {waits}' if waits else ''}"
+    paused = ", paused" if detail.process.paused else ""
+    told = f"{detail.process.last_status}{f' for {waits}' if waits else ''}{paused}"
     return Group(_head(detail), _steps(detail), Spinner("dots", told))
 
 
@@ -121,7 +122,8 @@ def _duration(seconds: float) -> str:
 def _outcome(detail: ProcessDetail) -> Text:
     status = detail.process.last_status
     style = {ExitStatus.DONE: "green", ExitStatus.FAILED: "red", ExitStatus.WAITING: "yellow"}
-    text = Text(status, f"bold {style.get(_ENDS.get(status, ExitStatus.USAGE), 'cyan')}")
+    told = f"{status}, paused" if detail.process.paused else status
+    text = Text(told, f"bold {style.get(_ENDS.get(status, ExitStatus.USAGE), 'cyan')}")
     if detail.process.failed_reason:
         text.append(f": {detail.process.failed_reason}", "not bold")
     if detail.form is not None:

@@ -13,6 +13,7 @@ from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
     CLOCK_LOCK_KEY,
     COUNT_RUNNABLE,
+    LET_GO,
     RING_DUE,
     RING_FORGOTTEN,
     RING_ORPHANS,
@@ -28,7 +29,9 @@ _AGAIN_FORGOTTEN_SECONDS = 3.0
 class Sweep:
     """The leader's work, once a second. Any number may stand by: the lead is an advisory lock on this connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = 60.0) -> None:
+        """`patience`: seconds in which a worker that lost its connection may come back while the engine is paused."""
+        self._patience = patience
         self._url = libpq_url(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self.leads = False
@@ -48,6 +51,8 @@ class Sweep:
             if not self._lead(connection):
                 return []
             connection.execute(WAKE, {"most": _MOST_AT_ONCE})
+            gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}
+            connection.execute(LET_GO, gone)
             orphans = {"namespace": STEP_LOCKS, "again": _AGAIN_ORPHAN_SECONDS, "most": _MOST_AT_ONCE}
             return [
                 *self._rings(connection, RING_ORPHANS, orphans),

@@ -19,6 +19,7 @@ from orchestrator.services.list_conditions import Field, Kind
 from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.resuming import input_form
 from orchestrator.storage.process_reading import (
+    IS_PAUSED,
     PROCESSES,
     DetailRow,
     StepRow,
@@ -48,6 +49,7 @@ PROCESS_LIST: Final = ListDefinition(
         "is_task": Field(ProcessTable.is_task, Kind.BOOLEAN),
         "last_status": Field(ProcessTable.status, Kind.STATUS),
         "status": Field(ProcessTable.status, Kind.STATUS),
+        "paused": Field(IS_PAUSED, Kind.BOOLEAN),
         "last_step": Field(ProcessTable.last_step, Kind.TEXT),
         "assignee": Field(ProcessTable.assignee, Kind.WORD),
         "created_by": Field(ProcessTable.created_by, Kind.TEXT),
@@ -80,6 +82,7 @@ class ProcessView:
     workflow_target: str
     is_task: bool
     last_status: str
+    paused: bool
     waiting_for: str | None
     due_at: datetime | None
     last_step: str | None
@@ -161,6 +164,7 @@ def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
         workflow_target=row.target,
         is_task=row.is_task,
         last_status=row.status,
+        paused=row.paused,
         waiting_for=row.waiting_for,
         due_at=row.due_at,
         last_step=row.last_step,

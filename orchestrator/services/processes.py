@@ -7,21 +7,20 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from orchestrator.errors import ConflictError, InvalidInputError, NotATaskError, ProcessNotFoundError
+from orchestrator.errors import ConflictError, NotATaskError, ProcessNotFoundError
 from orchestrator.language.transitions import ENDED, ProcessValue, after_abort
 from orchestrator.language.vocabulary import Actor, ProcessStatus
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_abort
 from orchestrator.services.context import Context
-from orchestrator.services.forms import storable
 from orchestrator.services.pinned_steps import steps_up_to_now
 from orchestrator.services.resuming import resume_process
 from orchestrator.services.starting import Started, start_process
+from orchestrator.services.texts import check_note, check_reason
 from orchestrator.storage import process_statements
 from orchestrator.storage.process_statements import ProcessRow
 
 __all__ = [
-    "MAX_NOTE_LENGTH",
     "Started",
     "StatusCounts",
     "abort_process",
@@ -32,8 +31,6 @@ __all__ = [
     "status_counts",
 ]
 
-MAX_NOTE_LENGTH = 5000
-MAX_REASON_LENGTH = 5000
 ABORT_KEY = "abort"
 ABORT_NAME = "User Aborted"
 
@@ -65,7 +62,7 @@ def abort_process(
         ForbiddenError: the actor may not abort it.
         InvalidInputError: the reason is too long or cannot be stored.
     """
-    _check_text("reason", reason, MAX_REASON_LENGTH)
+    check_reason(reason)
     # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
     with context.database.reading() as session:
         seen = _find(session, process_id)
@@ -111,7 +108,7 @@ def set_note(
         ProcessNotFoundError: there is no such process.
         InvalidInputError: the note is too long or cannot be stored.
     """
-    _check_text("note", note, MAX_NOTE_LENGTH)
+    check_note(note)
     with context.database.transaction(actor.name) as session:
         row = _find(session, process_id, lock=True)
         if row.note == note:
@@ -173,9 +170,3 @@ def _find(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessR
     if row is None:
         raise ProcessNotFoundError(f"there is no process {process_id}")
     return row
-
-
-def _check_text(name: str, text: str | None, longest: int) -> None:
-    if text is not None and len(text) > longest:
-        raise InvalidInputError(f"the {name} has {len(text)} characters; {longest} are allowed")
-    storable(text, name)

@@ -55,7 +55,7 @@ def resume_process(
     Raises:
         ProcessNotFoundError: there is no such process.
         EnginePausedError: nothing is resumed now.
-        ConflictError: it is in another status, somebody else was faster, or its code is not here.
+        ConflictError: it is in another status, it is paused, somebody else was faster, or its code is not here.
         ForbiddenError: the actor may not resume or retry it.
         FormIncompleteError: there is another page to fill in.
         FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
@@ -66,6 +66,8 @@ def resume_process(
         if row is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")
         require_running_engine(row.engine_paused, row.engine_reason)
+        if row.paused:
+            raise ConflictError(f"process {process_id} is paused: unpause it first")
         way = _decide(context, actor, row, entered)
     with context.database.transaction(actor.name) as session:
         match way:

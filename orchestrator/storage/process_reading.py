@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import ColumnElement, and_, select, text
 from sqlalchemy.orm import Session
 
 from orchestrator.storage.subscription_relations import RelatedSubscription
@@ -20,6 +20,11 @@ from orchestrator.storage.tables import (
     WorkflowTable,
 )
 
+# A process that has ended while it was paused is paused no more.
+IS_PAUSED: Final[ColumnElement[bool]] = and_(
+    ProcessTable.paused, ProcessTable.status.not_in(["completed", "aborted"])
+)
+
 # What a list shows of a process. State and traceback can be large, so only the detail has them.
 PROCESSES: Final[Any] = select(
     ProcessTable.seq,
@@ -29,6 +34,7 @@ PROCESSES: Final[Any] = select(
     ProcessTable.target,
     ProcessTable.is_task,
     ProcessTable.status,
+    IS_PAUSED.label("paused"),
     ProcessTable.waiting_for,
     ProcessTable.due_at,
     ProcessTable.last_step,
@@ -47,7 +53,8 @@ _FIND_PROCESS: Final = text("""
 SELECT p.seq, p.process_id, p.workflow_id, w.name AS workflow_name, p.target, p.is_task, p.status, p.waiting_for,
        p.due_at, p.last_step, p.assignee, p.created_by, p.started_at, p.last_modified_at, p.failed_reason, p.note,
        p.traceback, p.state, p.position, p.step_key, p.claim IS NOT NULL AS is_claimed, p.claimed_at, p.claimed_by,
-       p.attempt, v.workflow_name AS pinned_workflow, v.steps
+       p.attempt, p.paused AND p.status NOT IN ('completed', 'aborted') AS paused, v.workflow_name AS pinned_workflow,
+       v.steps
 FROM processes p JOIN workflows w USING (workflow_id) JOIN workflow_versions v USING (version_id)
 WHERE p.process_id = :process_id
 """)
@@ -94,6 +101,7 @@ class DetailRow:
     claimed_at: datetime | None
     claimed_by: str | None
     attempt: int
+    paused: bool
     pinned_workflow: str
     steps: list[dict[str, Any]]
 

@@ -66,8 +66,8 @@ SELECT seq FROM process
 
 # A process with the step list that it is pinned to, and whether the engine is paused.
 _FIND_PROCESS: Final = """
-SELECT p.seq, p.process_id, p.status, p.position, p.generation, p.step_key, p.state, p.target, p.is_task, p.change_seq,
-       p.note, v.workflow_name, v.steps, e.paused AS engine_paused, e.reason AS engine_reason
+SELECT p.seq, p.process_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key, p.state, p.target,
+       p.is_task, p.change_seq, p.note, v.workflow_name, v.steps, e.paused AS engine_paused, e.reason AS engine_reason
 FROM processes p JOIN workflow_versions v USING (version_id) CROSS JOIN engine_settings e
 WHERE p.process_id = :process_id
 """
@@ -111,7 +111,7 @@ RETURNING seq
 _ABORT: Final = text("""
 WITH p AS (
     UPDATE processes
-    SET status = :status, claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL,
+    SET status = :status, paused = false, claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL,
         waiting_since = NULL, last_step = :name, assignee = 'SYSTEM', failed_reason = :reason, traceback = NULL,
         last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq
@@ -162,6 +162,8 @@ class ProcessRow:
     seq: int
     process_id: UUID
     status: str
+    waiting_for: str | None
+    paused: bool
     position: int
     generation: int
     step_key: str | None

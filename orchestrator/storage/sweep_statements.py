@@ -16,7 +16,7 @@ UPDATE processes SET status = 'resumed', waiting_for = NULL, due_at = NULL, fail
        last_modified_at = clock_timestamp(), change_seq = change_seq + 1, rung_at = '-infinity'
 WHERE seq IN (
     SELECT seq FROM processes
-    WHERE due_at <= clock_timestamp() AND status = 'waiting' AND NOT paused
+    WHERE due_at <= clock_timestamp() AND status = 'waiting' AND NOT paused AND engine_open()
     ORDER BY due_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
 ) AND status = 'waiting'
 """
@@ -42,6 +42,25 @@ UPDATE processes p SET rung_at = clock_timestamp()
 FROM found, workflow_versions v
 WHERE p.seq = found.seq AND v.version_id = p.version_id
 RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task
+"""
+
+# While the engine is paused nobody rings for a row whose lock is gone, and it must not look as if its step still ran.
+# A worker that lost its connection comes back with a result within a minute; after that the token is taken away.
+LET_GO: Final[LiteralString] = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND classid::bigint >> 16 = %(namespace)s
+), found AS MATERIALIZED (
+    SELECT seq FROM processes p
+    WHERE status IN ('created', 'running', 'resumed') AND claim IS NOT NULL AND NOT engine_open()
+      AND greatest(claimed_at, (SELECT changed_at FROM engine_settings), pg_postmaster_start_time())
+          < clock_timestamp() - %(patience)s * interval '1 second'
+      AND NOT EXISTS (SELECT 1 FROM held WHERE key = (%(namespace)s::bigint << 48) | p.seq)
+    ORDER BY seq LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE processes p SET claim = NULL, change_seq = change_seq + 1 FROM found WHERE p.seq = found.seq
 """
 
 # Rows that were put off until a moment that has come.

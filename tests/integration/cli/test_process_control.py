@@ -1,0 +1,50 @@
+"""Commands that hold the engine or a process, and that mend processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from click.testing import Result
+
+from orchestrator.services.processes import start_process
+from orchestrator.storage.database import Database
+from tests.integration.cli.conftest import Run
+from tests.integration.process_world import OPERATOR, World, process_world
+
+
+@pytest.fixture
+def world(database: Database, database_url: str) -> Iterator[World]:
+    with process_world(database, database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def command(run: Run, world: World, database_url: str, broker_url: str) -> Callable[..., Result]:
+    """A command on the world's database."""
+    return lambda *words: run(*words, database_url=database_url, broker_url=broker_url)
+
+
+def test_the_engine_is_paused_and_goes_on(command: Callable[..., Result], world: World) -> None:
+    assert command("engine", "status").stdout == "RUNNING: 0 steps run\n"
+    assert command("engine", "pause", "--reason", "maintenance").stdout == "PAUSED (maintenance): 0 steps run\n"
+    told = json.loads(command("engine", "status", "--json").stdout)
+    assert told == {"global_lock": True, "global_status": "PAUSED", "running_processes": 0, "reason": "maintenance"}
+    assert command("engine", "resume").stdout == "RUNNING: 0 steps run\n"
+    assert world.query("SELECT action, reason FROM audit ORDER BY audit_id") == [
+        ("pause", "maintenance"),
+        ("unpause", None),
+    ]
+
+
+def test_a_process_is_paused_and_goes_on(command: Callable[..., Result], world: World) -> None:
+    process_id = str(start_process(world.context, OPERATOR, "plain_task").process_id)
+    assert command("process", "pause", process_id).stdout == f"Paused {process_id}\n"
+    assert command("process", "pause", process_id).exit_code == 4
+    assert "created, paused" in command("process", "list").stdout
+    assert "created, paused" in command("process", "show", process_id).stdout
+    unpaused = json.loads(command("process", "unpause", process_id, "--json").stdout)
+    assert unpaused == {"process_id": process_id, "last_status": "created", "paused": False}
+    assert command("process", "unpause", str(uuid4())).exit_code == 3
