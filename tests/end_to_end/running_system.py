@@ -30,6 +30,7 @@ Json = dict[str, Any]
 REPOSITORY = Path(__file__).parents[2]
 CATALOGS = "product_workflows,catalog_on_test"
 PATIENCE = 45.0
+CHILDREN = 2
 AT_REST = frozenset({"completed", "failed", "aborted", "suspended", "inconsistent_data", "api_unavailable", "waiting"})
 _MEMORY = Path("/dev/shm")
 _ENOUGH_MEMORY = 2_000_000_000
@@ -135,7 +136,7 @@ class RunningSystem:
                 answers = [self.api.get("/api/health/ready"), self.lab.get("/lab/effects"), self.flower.get("/broker")]
             except httpx.TransportError:
                 return False
-            return all(answer.is_success for answer in answers) and len(self.worker_children()) == 2
+            return all(answer.is_success for answer in answers) and len(self.worker_children()) == CHILDREN
 
         wait_until(ready, lambda: f"not ready:\n{self.last_words()}", 90)
 
@@ -180,6 +181,20 @@ class RunningSystem:
     def run(self, workflow: str, *pages: Json) -> Json:
         """Start a workflow and wait until it is completed."""
         return self.wait_for(self.start(workflow, *pages), "completed")
+
+    def occupy_all_children(self) -> set[int]:
+        """Have a step run in every worker child at the same moment; return the children that ran one.
+
+        Whatever a child did before has ended when this returns.
+        """
+        gates = [self.new_gate() for _ in range(CHILDREN)]
+        started = [self.start("write_ledger", {"gate": gate.name}) for gate in gates]
+        visitors = {gate.wait_for_visits(1)[0] for gate in gates}
+        for gate in gates:
+            gate.open()
+        for process_id in started:
+            self.wait_for(process_id, "completed")
+        return visitors
 
     def product_id(self, name: str) -> str:
         """The id of a product."""
@@ -246,6 +261,7 @@ def running_system(**settings: str) -> Iterator[RunningSystem]:
             ORCHESTRATOR_PORT=str(web),
             ORCHESTRATOR_FLOWER_PORT=str(flower),
             ORCHESTRATOR_CODE_WAIT="2",
+            ORCHESTRATOR_WORKER_CONCURRENCY=str(CHILDREN),
             LAB_PORT=str(lab),
             LAB_URL=urls[2],
             CATALOG_ON_TEST_FOLDER=str(folder),

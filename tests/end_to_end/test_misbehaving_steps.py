@@ -54,12 +54,7 @@ def test_a_parameter_that_nobody_gave_is_named(system: RunningSystem) -> None:
 
 
 def test_the_children_that_met_all_of_this_still_work(system: RunningSystem) -> None:
-    children = system.worker_children()
-    workers: set[int] = set()
-    while workers != children:  # which of the two takes a step is up to them
-        process = system.run("ten_steps")
-        workers |= {int(row["worker"].rpartition(":")[2]) for row in process["steps"]}
-        assert workers <= children
+    assert system.occupy_all_children() == system.worker_children()
 
 
 def test_a_workflow_whose_code_is_gone_fails_with_its_name_and_version(system: RunningSystem) -> None:
