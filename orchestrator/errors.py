@@ -300,6 +300,10 @@ class FormInvalidError(InvalidInputError):
         self.members = {"validation_errors": validation_errors}
 
 
+class FormFailedError(AuthoringError):
+    """The code of the form failed."""
+
+
 class FormIncompleteError(OrchestratorError):
     """The form has another page to fill in.
 

@@ -20,6 +20,7 @@ from orchestrator.errors import (
     ConflictError,
     EnginePausedError,
     ForbiddenError,
+    FormFailedError,
     FormIncompleteError,
     FormInvalidError,
     FormOverflowError,
@@ -97,6 +98,9 @@ NOT_READY = Problem("not-ready", 503, "Not ready", "`checks` names what does not
 INTERNAL = Problem(
     "internal-error", 500, "Internal error", "A fault of the server; its log has more under `request_id`."
 )
+FORM_FAILED = Problem(
+    "form-failed", 500, "Form failed", "The code of the workflow's form failed; the log has more under `request_id`."
+)
 FORM_INCOMPLETE = Problem(
     "form-incomplete",
     510,
@@ -135,6 +139,7 @@ PROBLEMS: dict[type[OrchestratorError], Problem] = {
     ConflictError: CONFLICT,
     UnfinishedProcessesError: UNFINISHED_PROCESSES,
     UnavailableError: UNAVAILABLE,
+    FormFailedError: FORM_FAILED,
     FormIncompleteError: FORM_INCOMPLETE,
     FormInvalidError: FORM_INVALID,
     FormOverflowError: FORM_OVERFLOW,
@@ -214,6 +219,8 @@ def _known(error: OrchestratorError) -> Response:
     problem = problem_of(error)
     if problem is INTERNAL:
         return _unexpected(error)
+    if problem is FORM_FAILED:
+        _log_failure(error)
     response = problem_response(problem, str(error), getattr(error, "members", None))
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -240,5 +247,9 @@ def _database_gone(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.error("request failed", method=request.method, path=request.path, request_id=request_id(), exc_info=error)
+    _log_failure(error)
     return problem_response(INTERNAL, "Something went wrong in the server; its log tells more under this request id.")
+
+
+def _log_failure(error: Exception) -> None:
+    log.error("request failed", method=request.method, path=request.path, request_id=request_id(), exc_info=error)

@@ -9,21 +9,30 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel
 from pydantic_forms.core.shared import Complete, NextPage, Rejected, get_form_meta, page_schema
 from pydantic_forms.core.sync import walk_form
 from pydantic_forms.exceptions import FormOverflowError as TooManyPages
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.errors import (
     AuthoringError,
+    ConflictError,
+    ForbiddenError,
+    FormFailedError,
     FormIncompleteError,
     FormInvalidError,
     FormOverflowError,
+    InvalidInputError,
     MalformedPagesError,
+    NotFoundError,
+    StepResultError,
+    UnavailableError,
     UnstorableInputError,
     UnstorableValueError,
 )
@@ -33,6 +42,18 @@ from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import Done
 from orchestrator.language.vocabulary import State
 from orchestrator.storage.database import dump_json
+
+# What a form's code may say to its client, and what is said of the database.
+_TOLD_AS_THEY_ARE: Final = (
+    NotFoundError,
+    ConflictError,
+    InvalidInputError,
+    ForbiddenError,
+    UnavailableError,
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+)
 
 FormPages = Generator[type[BaseModel], BaseModel, Any]
 Form = Callable[..., Any] | type[BaseModel]
@@ -74,7 +95,8 @@ def walk(form: Form | None, state: State, pages: Pages, label: str) -> Done:
         FormInvalidError: a page does not fit.
         FormOverflowError: there are more pages than the form has.
         UnstorableInputError: the form returned something that cannot be stored.
-        Exception: whatever the author's form raises.
+        NotFoundError, ConflictError, InvalidInputError, UnavailableError: the form's code said so, or the database.
+        FormFailedError: the form's code raised anything else.
     """
     if form is None:
         require_no_input(pages, label)
@@ -86,14 +108,37 @@ def walk(form: Form | None, state: State, pages: Pages, label: str) -> Done:
         outcome = walk_form(partial(_filled_in, form, label=label), state, list(pages))
     except TooManyPages:
         raise FormOverflowError(f"{label}: {len(pages)} pages were sent, which is more than the form has") from None
+    except _TOLD_AS_THEY_ARE:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failed(label, error) from error
     match outcome:
         case Complete(result):
-            done = read_result(result, label)
-            return Done({key: storable(value, key) for key, value in done.delta.items()}, done.removed)
+            return _entered(result, label)
         case NextPage(model):
-            raise FormIncompleteError(page_schema(model), get_form_meta(model))
+            raise FormIncompleteError(*_shown(model, label))
         case Rejected(_, index, verdict):
             raise _invalid(list(map(dict, verdict.errors)), index + 1)
+
+
+def _entered(result: Any, label: str) -> Done:
+    try:
+        done = read_result(result, label)
+    except StepResultError as error:
+        raise _failed(label, error) from error
+    return Done({key: storable(value, key) for key, value in done.delta.items()}, done.removed)
+
+
+def _shown(page: type[BaseModel], label: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        return page_schema(page), get_form_meta(page)
+    except Exception as error:
+        raise _failed(label, error) from error
+
+
+def _failed(label: str, error: BaseException) -> FormFailedError:
+    # What it says about itself is for the log: it may have values that are nobody else's business.
+    return FormFailedError(f"{label} failed with {type(error).__name__}")
 
 
 def first_page(form: Form, state: State, label: str) -> dict[str, Any] | None:

@@ -64,6 +64,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # The same pool; whatever is begun over it is read-only, also after an author's form has called commit.
+        self._reading = engine.execution_options(postgresql_readonly=True)
 
     @contextmanager
     def transaction(self, changed_by: str) -> Iterator[Session]:
@@ -79,10 +81,9 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A read-only transaction, current for models; nothing is ever committed."""
         with (
-            Session(self.engine, expire_on_commit=False, autoflush=False) as session,
+            Session(self._reading, expire_on_commit=False, autoflush=False) as session,
             current_session(lambda: session, Origin("")),
         ):
-            session.connection(execution_options={"postgresql_readonly": True})
             yield session
 
     def dispose(self) -> None:
