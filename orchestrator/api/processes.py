@@ -138,6 +138,7 @@ def abort_process(process_id: UUID, query: dict[str, Any], body: dict[str, Any])
         current_actor(),
         process_id,
         body.get("reason"),
+        release_subscription=body.get("release_subscription", False),
         reporter=_reporter(query),
         request_id=request_id(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from orchestrator.api.requests import MAX_REPORTER_LENGTH
-from orchestrator.api.schemas import ProblemSchema, RequestSchema
+from orchestrator.api.schemas import ProblemSchema, RequestSchema, TrueOrFalse
 from orchestrator.api.schemas_subscriptions import RelatedSubscriptionSchema
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus, Target
 from orchestrator.services.idempotency import MAX_KEY_LENGTH
@@ -154,3 +154,6 @@ class AbortReason(RequestSchema):
     """Why a process is ended."""
 
     reason = fields.String(allow_none=True, validate=validate.Length(max=MAX_REASON_LENGTH))
+    release_subscription = TrueOrFalse(
+        metadata={"description": "Put its subscription in sync, which stays out of sync otherwise"}
+    )

@@ -174,12 +174,16 @@ def resume(
 @process.command
 @click.argument("process_id", type=click.UUID)
 @click.option("--reason", help="Why; it is kept in the audit.")
+@click.option("--release-subscription", is_flag=True, help="Put its subscription in sync, too.")
 @json_option
 @click.pass_obj
-def abort(load_tools: LoadTools, process_id: UUID, reason: str | None, as_json: bool) -> None:
-    """End a process unfinished. Its subscription stays out of sync."""
+def abort(
+    load_tools: LoadTools, process_id: UUID, reason: str | None, release_subscription: bool, as_json: bool
+) -> None:
+    """End a process unfinished. Its subscription stays out of sync, unless it is released."""
     with opened_context(load_tools) as context:
-        abort_process(context, operating_system_user(), process_id, reason)
+        actor = operating_system_user()
+        abort_process(context, actor, process_id, reason, release_subscription=release_subscription)
         tell_status(context, process_id, "Aborted", as_json)
 
 

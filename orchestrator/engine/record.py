@@ -26,9 +26,9 @@ from orchestrator.language.outcomes import (
     WaitUntil,
     storable_text,
 )
-from orchestrator.language.transitions import ProcessValue, Transition, after_outcome
-from orchestrator.language.vocabulary import ProcessStatus
-from orchestrator.storage.step_statements import RECORD, UNLOCK, step_lock_key
+from orchestrator.language.transitions import FAILED, ProcessValue, Transition, after_outcome
+from orchestrator.language.vocabulary import ProcessStatus, Target
+from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, UNLOCK, step_lock_key
 
 _LARGEST_DETAILS = 1_000_000
 
@@ -51,6 +51,12 @@ class Place:
     def name(self) -> str:
         """The shown name of the step."""
         return self.version.steps[self.claim.position].name
+
+    @property
+    def gives_back_on_failure(self) -> bool:
+        """Whether it is a check: nothing is half done when it fails, so its subscription need not stay taken."""
+        target = self.claim.target
+        return target == Target.VALIDATE or (target == Target.SYSTEM and self.version.takes_unchecked)
 
     def next_key(self, position: int) -> str | None:
         """The key of the step at this position, None behind the last."""
@@ -101,6 +107,9 @@ def write_record(
         "created_by": claim.created_by,
         "task_id": place.task_id,
     }
+    if place.gives_back_on_failure and process.status in FAILED | {ProcessStatus.ABORTED}:
+        held = {"seq": claim.seq, "process_id": claim.process_id, "key": place.key, "changed_by": claim.created_by}
+        connection.row(GIVE_BACK_HELD, held)
     row = connection.row(RECORD, values)
     if row is None:
         raise LostClaimError

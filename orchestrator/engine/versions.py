@@ -16,6 +16,7 @@ class PinnedStep:
 
     key: str
     name: str
+    kind: str = "call"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class PinnedVersion:
     workflow_name: str
     hash: str
     steps: tuple[PinnedStep, ...]
+
+    @property
+    def takes_unchecked(self) -> bool:
+        """Whether a step of it takes a subscription that may be out of sync: it only looks, or it mends."""
+        return any(step.kind == "unsync_unchecked" for step in self.steps)
 
 
 class VersionCache:
@@ -46,4 +52,4 @@ class VersionCache:
 
 
 def _steps(items: list[dict[str, Any]]) -> tuple[PinnedStep, ...]:
-    return tuple(PinnedStep(item["key"], item["name"]) for item in items)
+    return tuple(PinnedStep(item["key"], item["name"], item.get("kind", "call")) for item in items)

@@ -19,6 +19,8 @@ from orchestrator.services.starting import Started, start_process
 from orchestrator.services.texts import check_note, check_reason
 from orchestrator.storage import process_statements
 from orchestrator.storage.process_statements import ProcessRow
+from orchestrator.storage.session import Origin
+from orchestrator.storage.subscription_holding import give_back_held, lock_held
 
 __all__ = [
     "Started",
@@ -33,6 +35,8 @@ __all__ = [
 
 ABORT_KEY = "abort"
 ABORT_NAME = "User Aborted"
+# How long an abort waits for a step that writes to the subscription that is to be released.
+_RELEASE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,17 @@ def abort_process(
     process_id: UUID,
     reason: str | None = None,
     *,
+    release_subscription: bool = False,
     reporter: str | None = None,
     request_id: str | None = None,
 ) -> None:
     """End a process unfinished, at once: a step that runs at this moment is recorded no more.
 
-    Its subscription stays out of sync.
+    Its subscription stays out of sync, unless `release_subscription` puts it in sync in the same transaction.
 
     Raises:
         ProcessNotFoundError: there is no such process.
-        ConflictError: it has ended already.
+        ConflictError: it has ended already; or its subscription is to be released while a step is writing to it.
         ForbiddenError: the actor may not abort it.
         InvalidInputError: the reason is too long or cannot be stored.
     """
@@ -70,6 +75,11 @@ def abort_process(
         if workflow is not None:
             require_abort(actor, workflow, steps_up_to_now(workflow, seen))
     with context.database.transaction(actor.name) as session:
+        if release_subscription and not lock_held(session, seen.seq, _RELEASE_SECONDS):
+            raise ConflictError(
+                f"a step of process {process_id} is writing to its subscription at this moment, so that this cannot be "
+                "released with it; abort the process, and set the subscription in sync afterwards"
+            )
         row = _find(session, process_id, lock=True)
         transition = after_abort(ProcessValue(ProcessStatus(row.status), row.position, len(row.steps)))
         process_statements.abort_process(
@@ -85,6 +95,8 @@ def abort_process(
                 "created_by": reporter or actor.name,
             },
         )
+        origin = Origin(actor.name, process_id, row.seq, ABORT_KEY)
+        released = give_back_held(session, row.seq, origin) if release_subscription else []
         audit.record(
             session,
             actor,
@@ -97,6 +109,20 @@ def abort_process(
             after={"status": transition.process.status},
             request_id=request_id,
         )
+        for subscription_id in released:
+            audit.record(
+                session,
+                actor,
+                "set in sync",
+                "subscription",
+                subscription_id,
+                process_id=process_id,
+                subscription_id=subscription_id,
+                reason=reason,
+                before={"insync": False},
+                after={"insync": True},
+                request_id=request_id,
+            )
 
 
 def set_note(

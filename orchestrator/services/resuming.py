@@ -23,6 +23,8 @@ from orchestrator.services.forms import Pages, read_pages, require_no_input, req
 from orchestrator.services.pinned_steps import deployed_workflow, present_step, steps_up_to_now
 from orchestrator.services.starting import require_running_engine
 from orchestrator.storage.process_statements import ProcessRow, answer_input, find_process, retry_process
+from orchestrator.storage.session import Origin
+from orchestrator.storage.subscription_holding import take_again
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def resume_process(
             raise ConflictError(f"process {process_id} is paused: unpause it first")
         way = _decide(context, actor, row, entered)
     with context.database.transaction(actor.name) as session:
+        take_again(session, row.seq, Origin(actor.name, process_id, row.seq, row.step_key))
         match way:
             case _Answer():
                 value = _write_answer(session, row, way, reporter or actor.name)

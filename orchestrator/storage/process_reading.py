@@ -21,9 +21,7 @@ from orchestrator.storage.tables import (
 )
 
 # A process that has ended while it was paused is paused no more.
-IS_PAUSED: Final[ColumnElement[bool]] = and_(
-    ProcessTable.paused, ProcessTable.status.not_in(["completed", "aborted"])
-)
+IS_PAUSED: Final[ColumnElement[bool]] = and_(ProcessTable.paused, ProcessTable.status.not_in(["completed", "aborted"]))
 
 # What a list shows of a process. State and traceback can be large, so only the detail has them.
 PROCESSES: Final[Any] = select(

@@ -53,7 +53,10 @@ WITH found AS (
     SELECT CAST(:process_id AS uuid), CAST(:workflow_id AS uuid), version.version_id, CAST(:target AS text),
            CAST(:is_task AS boolean), CAST(:step_key AS text), CAST(:state AS jsonb), CAST(:created_by AS text)
     FROM (SELECT version_id FROM found UNION ALL SELECT version_id FROM made) AS version
-    RETURNING seq
+    RETURNING seq, version_id, state, step_key
+), start AS (
+    INSERT INTO process_starts (process_seq, generation, version_id, position, step_key, cause, state, created_by)
+    SELECT seq, 1, version_id, 0, step_key, 'start', state, CAST(:created_by AS text) FROM process
 ), input AS (
     INSERT INTO process_inputs (process_seq, pages, created_by)
     SELECT seq, CAST(:pages AS jsonb), CAST(:created_by AS text) FROM process

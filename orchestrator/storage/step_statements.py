@@ -82,6 +82,24 @@ FROM p
 RETURNING transaction_timestamp()
 """
 
+# A process that failed gives back what it holds, and notes it, so that it can take it again. Before RECORD, because a
+# step that takes a subscription locks that before the process, too.
+GIVE_BACK_HELD: Final[LiteralString] = """
+WITH given AS (
+    UPDATE subscriptions
+    SET insync = true, held_by = NULL, version = version + 1, last_modified_at = now()
+    WHERE held_by = %(process_id)s AND NOT insync
+      AND subscription_id IN (SELECT subscription_id FROM process_subscriptions WHERE process_seq = %(seq)s)
+    RETURNING subscription_id
+), noted AS (
+    UPDATE process_subscriptions l SET given_back = true FROM given
+    WHERE l.process_seq = %(seq)s AND l.subscription_id = given.subscription_id
+)
+INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
+SELECT subscription_id, 'insync', jsonb 'false', jsonb 'true', %(process_id)s, %(key)s, %(changed_by)s FROM given
+RETURNING subscription_id
+"""
+
 # Was this claim recorded? Asked after a COMMIT that nobody answered, in a statement after the one that took the row.
 LOCK_PROCESS: Final[LiteralString] = """
 SELECT claim = %(claim)s AND status = 'running' AS ours FROM processes WHERE seq = %(seq)s FOR NO KEY UPDATE

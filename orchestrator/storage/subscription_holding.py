@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from orchestrator.storage.database import dump_json
 from orchestrator.storage.session import Origin
+from orchestrator.storage.step_statements import GIVE_BACK_HELD
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,29 @@ FROM given
 RETURNING subscription_id
 """)
 
+_PATIENCE: Final = text("SELECT set_config('lock_timeout', :milliseconds, true)")
+
+_LOCK_HELD: Final = text("""
+SELECT s.subscription_id FROM subscriptions s JOIN process_subscriptions l USING (subscription_id)
+WHERE l.process_seq = :seq AND NOT s.insync ORDER BY s.subscription_id FOR NO KEY UPDATE OF s
+""")
+
+_TAKE_AGAIN: Final = text("""
+WITH noted AS (
+    UPDATE process_subscriptions SET given_back = false WHERE process_seq = :seq AND given_back
+    RETURNING subscription_id
+), taken AS (
+    UPDATE subscriptions s
+    SET insync = false, held_by = CAST(:process_id AS uuid), version = version + 1, last_modified_at = now()
+    FROM noted WHERE s.subscription_id = noted.subscription_id AND s.insync
+    RETURNING s.subscription_id
+)
+INSERT INTO subscription_changes (subscription_id, path, before, after, process_id, step_key, changed_by)
+SELECT subscription_id, 'insync', jsonb 'true', jsonb 'false', CAST(:process_id AS uuid), CAST(:step_key AS text),
+       CAST(:changed_by AS text)
+FROM taken
+""")
+
 _HOLDER: Final = text("""
 SELECT s.insync, s.held_by AS process_id, w.name AS workflow_name, p.status
 FROM subscriptions s
@@ -100,6 +126,43 @@ def take_over(session: Session, subscription_id: UUID, origin: Origin) -> None:
 def give_back(session: Session, subscription_id: UUID, origin: Origin) -> bool:
     """Put a subscription in sync; False when it is already, or another process that has not ended holds it."""
     return session.execute(_GIVE_BACK, _parameters(subscription_id, origin)).one_or_none() is not None
+
+
+def lock_held(session: Session, process_seq: int, patience_seconds: float) -> bool:
+    """Lock what a process may hold, before the process itself is locked; False when a step keeps it locked."""
+    session.execute(_PATIENCE, {"milliseconds": str(round(patience_seconds * 1000))})
+    try:
+        session.execute(_LOCK_HELD, {"seq": process_seq})
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
+    session.execute(_PATIENCE, {"milliseconds": "0"})
+    return True
+
+
+def give_back_held(session: Session, process_seq: int, origin: Origin) -> list[UUID]:
+    """Put in sync what the process holds, and note it for `take_again`; which they are."""
+    values = {
+        "seq": process_seq,
+        "process_id": origin.process_id,
+        "key": origin.step_key,
+        "changed_by": origin.changed_by,
+    }
+    return [row.subscription_id for row in session.connection().exec_driver_sql(GIVE_BACK_HELD, values)]
+
+
+def take_again(session: Session, process_seq: int, origin: Origin) -> None:
+    """Take what the process gave back when it failed, as far as nobody else has it now."""
+    session.execute(
+        _TAKE_AGAIN,
+        {
+            "seq": process_seq,
+            "process_id": origin.process_id,
+            "step_key": origin.step_key,
+            "changed_by": origin.changed_by,
+        },
+    )
 
 
 def holder_of(session: Session, subscription_id: UUID) -> Holder | None:

@@ -35,7 +35,7 @@ def test_up_down_and_up_again_leave_the_same_schema(empty_database_url: str, cap
     migrations.downgrade("base")
     assert describe_schema(empty_database_url) == empty
     assert migrations.current() == []
-    assert migrations.pending() == migrations.heads()
+    assert migrations.pending()[-1:] == migrations.heads()
 
     migrations.upgrade()
     assert describe_schema(empty_database_url) == first

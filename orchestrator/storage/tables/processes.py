@@ -117,7 +117,10 @@ class ProcessStepTable(Base):
 
 
 class ProcessSubscriptionTable(Base):
-    """A process acts on a subscription; `before` is the subscription as it was when the process took it."""
+    """A process acts on a subscription; `before` is the subscription as it was when the process took it.
+
+    `given_back`: the process failed and gave it back, and takes it again when it goes on.
+    """
 
     __tablename__ = "process_subscriptions"
 
@@ -126,6 +129,32 @@ class ProcessSubscriptionTable(Base):
         ForeignKey("subscriptions.subscription_id", ondelete="CASCADE"), primary_key=True, index=True
     )
     before: Mapped[Any | None] = mapped_column(JSONB)
+    created_at: Mapped[Now]
+    given_back: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class ProcessStartTable(Base):
+    """Where a process began to run: at its start, and again by each rerun and migrate.
+
+    `state` is the state there; with the step rows of the generation it tells the state before each of its steps.
+    """
+
+    __tablename__ = "process_starts"
+    __table_args__ = (
+        CheckConstraint("cause IN ('start','rerun','migrate')", name="cause"),
+        Index("ix_process_starts_process_seq", "process_seq"),
+    )
+
+    start_id: Mapped[Sequence]
+    process_seq: Mapped[int] = mapped_column(ForeignKey("processes.seq", ondelete="CASCADE"))
+    generation: Mapped[int] = mapped_column(Integer)
+    version_id: Mapped[int] = mapped_column(ForeignKey("workflow_versions.version_id"))
+    position: Mapped[int] = mapped_column(Integer)
+    step_key: Mapped[str | None]
+    cause: Mapped[str]
+    state: Mapped[Json]
+    created_by: Mapped[str]
+    reason: Mapped[str | None]
     created_at: Mapped[Now]
 
 

@@ -71,3 +71,13 @@ def test_a_process_is_paused_shown_so_and_goes_on(client: FlaskClient, world: Wo
     assert client.put(f"/api/processes/{uuid4()}/pause").status_code == 404
     reasons = [(one["action"], one["reason"]) for one in client.get(f"{path}/audit?sort=audit_id").json]
     assert reasons == [("start", None), ("pause", "look first"), ("unpause", None)]
+
+
+def test_an_abort_releases_the_subscription_when_it_is_asked_to(client: FlaskClient, world: World) -> None:
+    port = str(world.subscription())
+    process_id = client.post("/api/processes/modify_port", json=[{"subscription_id": port}]).json["id"]
+    world.run()
+    path = f"/api/processes/{process_id}"
+    assert client.put(f"{path}/abort", json={"release_subscription": "yes"}).status_code == 422
+    assert client.put(f"{path}/abort", json={"release_subscription": True}).status_code == 204
+    assert client.get(f"/api/subscriptions/{port}").json["insync"] is True

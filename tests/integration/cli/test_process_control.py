@@ -48,3 +48,12 @@ def test_a_process_is_paused_and_goes_on(command: Callable[..., Result], world: 
     unpaused = json.loads(command("process", "unpause", process_id, "--json").stdout)
     assert unpaused == {"process_id": process_id, "last_status": "created", "paused": False}
     assert command("process", "unpause", str(uuid4())).exit_code == 3
+
+
+def test_an_abort_releases_the_subscription_when_it_is_asked_to(command: Callable[..., Result], world: World) -> None:
+    pages = [{"subscription_id": str(world.subscription())}]
+    process_id = str(start_process(world.context, OPERATOR, "modify_port", pages).process_id)
+    world.run()
+    assert world.query("SELECT insync FROM subscriptions") == [(False,)]
+    assert command("process", "abort", process_id, "--release-subscription").exit_code == 0
+    assert world.query("SELECT insync FROM subscriptions") == [(True,)]
