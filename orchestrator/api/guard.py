@@ -7,11 +7,13 @@ from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.utils import host_is_trusted
 
 from orchestrator.api.problems import (
     BODY_TOO_LARGE,
     HOST_REFUSED,
+    INVALID_JSON,
     INVALID_REQUEST,
     ORIGIN_REFUSED,
     UNSUPPORTED_MEDIA_TYPE,
@@ -107,5 +109,14 @@ def _check_body(limit: int) -> None:
     if (length or chunked) and not request.is_json:
         found = request.mimetype or "none"
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The content type is {found}; send application/json.")
-    if chunked and len(request.get_data()) > limit:
+    if chunked and len(_chunks()) > limit:
         raise ProblemError(BODY_TOO_LARGE, f"The body has more than {limit} bytes, which is the limit.")
+
+
+def _chunks() -> bytes:
+    try:
+        return request.get_data()
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 - each server has a class of its own for chunks that are no chunks
+        raise ProblemError(INVALID_JSON, "The body cannot be read: its chunks are not as HTTP has them.") from None

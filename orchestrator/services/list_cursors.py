@@ -37,7 +37,7 @@ def read_cursor(cursor: str, fingerprint: str, columns: Sequence[ColumnElement[A
         if not isinstance(values, list) or values[:1] != [_digest(fingerprint)] or len(values) != len(columns) + 1:
             raise InvalidListQueryError(_WRONG)
         return [_typed(column, value) for column, value in zip(columns, values[1:], strict=True)]
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, AttributeError):
         raise InvalidListQueryError(_WRONG) from None
 
 
@@ -84,14 +84,14 @@ def _typed(column: ColumnElement[Any], value: Any) -> Any:
             return UUID(value)
         case Boolean() if not isinstance(value, bool):
             raise TypeError
-        case Integer() | BigInteger() if not isinstance(value, int) or abs(value) >= 2**63:
+        case Integer() | BigInteger() if type(value) is not int or abs(value) >= 2**63:
             raise TypeError
         case Boolean() | Integer() | BigInteger():
             return value
         case _:
-            if "\x00" in value:
+            if not isinstance(value, str) or "\x00" in value:
                 raise ValueError
-            return str(value)
+            return value
 
 
 def _digest(fingerprint: str) -> str:

@@ -141,6 +141,23 @@ def test_a_large_body_of_unknown_length_is_refused(application: Flask, path: str
     refused(response, 413, "body-too-large")
 
 
+def test_chunks_that_are_none_are_refused(client: FlaskClient, path: str) -> None:
+    class InvalidChunkSizeError(Exception):
+        """Each server has its own."""
+
+    class Stream:
+        def read(self, size: int = -1) -> bytes:
+            raise InvalidChunkSizeError
+
+    response = client.patch(
+        path,
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input": Stream(), "wsgi.input_terminated": True},
+    )
+    assert "chunks" in refused(response, 400, "invalid-json")
+
+
 def test_an_unknown_path_is_not_found(client: FlaskClient) -> None:
     refused(client.get("/api/nonsense"), 404, "not-found")
     refused(client.post("/nonsense", json={}), 404, "not-found")
