@@ -234,6 +234,14 @@ class LostClaimError(OrchestratorError):
     """The claim is not ours any more (aborted, or taken over): the result is dropped and its effects rolled back."""
 
 
+class StepTimeLimitError(OrchestratorError):
+    """The step did not end within its time limit."""
+
+
+class ProcessTimeLimitError(OrchestratorError):
+    """The process did not end within its time limit."""
+
+
 class LostAttemptsError(OrchestratorError):
     """The workers that ran this step died again and again."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +16,13 @@ from sqlalchemy.orm import Session
 from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.domain.saving import contains_models, save_models
+from orchestrator.engine.claims import release
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
-from orchestrator.engine.lost_connection import record_after_loss
+from orchestrator.engine.lost_connection import Record, record_after_loss
 from orchestrator.engine.record import Place, transition_of, write_record
-from orchestrator.errors import AuthoringError, LostClaimError
+from orchestrator.engine.time_limits import TimeLimit, call_within, limit_of
+from orchestrator.errors import AuthoringError, LostClaimError, ProcessTimeLimitError, StepTimeLimitError
 from orchestrator.language.actions import (
     Abort,
     Action,
@@ -39,7 +40,7 @@ from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Ou
 from orchestrator.language.step_list import Step
 from orchestrator.language.transitions import Transition
 from orchestrator.storage.session import Origin, current_session
-from orchestrator.storage.step_statements import COUNT_RETRIES
+from orchestrator.storage.step_statements import COUNT_RETRIES, SET_DEADLINE
 
 log = structlog.get_logger(__name__)
 
@@ -60,18 +61,29 @@ class Attempt:
         self._in_hand: Outcome | None = None
         self._transition: Transition | None = None
 
-    def run(self, step: Step) -> Transition | None:
-        """Run the step and record what it ended in; None when nothing was recorded (the sweep will see to it)."""
+    def run(
+        self, step: Step, *, process_seconds: float | None = None, seconds_left: float | None = None
+    ) -> Transition | None:
+        """Run the step and record what it ended in; None when nothing was recorded (the sweep will see to it).
+
+        Args:
+            step: what to run.
+            process_seconds: the time limit of the process, None when it has none.
+            seconds_left: what is left of it.
+        """
+        limit = limit_of(step.time_limit, process_seconds, seconds_left)
         error: BaseException = LostClaimError()
         for _ in range(_TRIES):
             try:
-                self._run_and_record(step)
+                self._run_and_record(step, limit)
             except LostClaimError:
                 self._note_drop()
                 return None
             except BaseException as raised:
                 if isinstance(raised, KeyboardInterrupt):
                     raise
+                if limit is not None and raised is limit.error:
+                    return self._fail_late(raised, step)
                 if self._connection.lost:
                     return self._after_loss()
                 error = raised
@@ -100,10 +112,23 @@ class Attempt:
             return self._after_loss()
         return self._transition
 
-    def _run_and_record(self, step: Step) -> None:
+    def _fail_late(self, error: BaseException, step: Step) -> Transition | None:
+        """Record a failure that struck in the middle of whatever the step did, with the connection too."""
+        if not self._connection.lost:
+            return self.fail(error, step)
+
+        def record(provide: Callable[[], Session]) -> None:
+            verdict = judge(error, is_task=self._place.claim.is_task)
+            self._record_again(self._failure_outcome(verdict, error, step), provide)
+
+        return self._after_loss(record)
+
+    def _run_and_record(self, step: Step, limit: TimeLimit | None) -> None:
         prepared = None if self._in_hand is not None else self._prepare(step)
+        if isinstance(prepared, Prepared) and limit is not None:
+            self._set_deadline(limit)
         with self._connection.transaction() as provide, current_session(provide, self._origin):
-            outcome = self._in_hand if prepared is None else self._outcome(step, prepared)
+            outcome = self._in_hand if prepared is None else self._outcome(step, prepared, limit)
             assert outcome is not None
             session = self._connection.opened_session
             if session is not None:
@@ -125,16 +150,31 @@ class Attempt:
         with self._connection.transaction() as provide, current_session(provide, self._origin):
             return prepare(step, claim.state, SubscriptionLoader(), extras)
 
-    def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped) -> Outcome:
+    def _set_deadline(self, limit: TimeLimit) -> None:
+        claim = self._place.claim
+        values = {"seq": claim.seq, "claim": claim.token, "seconds": limit.hard_seconds}
+        if not self._connection.affected(SET_DEADLINE, values):
+            raise LostClaimError
+
+    def _outcome(self, step: Step, prepared: Prepared | Focus | Skipped, limit: TimeLimit | None) -> Outcome:
         match prepared:
             case Skipped():
                 return prepared
             case Prepared():
-                return _call(prepared)
+                return self._call(prepared, limit)
             case Focus():
                 return self._builtin_outcome(step.action, prepared)
             case _:
                 assert_never(prepared)
+
+    def _call(self, prepared: Prepared, limit: TimeLimit | None) -> Outcome:
+        try:
+            return call_within(limit, prepared)
+        except (StepTimeLimitError, ProcessTimeLimitError):
+            # What struck in the middle of a statement leaves a connection that nobody can trust.
+            if self._connection.opened_session is not None:
+                self._connection.discard()
+            raise
 
     def _builtin_outcome(self, action: Action, focus: Focus) -> Outcome:
         match action:
@@ -160,7 +200,7 @@ class Attempt:
 
     def _failure_outcome(self, verdict: Verdict, error: BaseException, step: Step | None) -> Outcome:
         retry = None if step is None else step.retry
-        if retry is None:
+        if retry is None or isinstance(error, ProcessTimeLimitError):
             return Failed(verdict.error, verdict.status)
         claim = self._place.claim
         place = {"seq": claim.seq, "position": claim.position, "generation": claim.generation}
@@ -170,12 +210,10 @@ class Attempt:
             return Failed(verdict.error, verdict.status)
         return RetryLater(verdict.error, retry.pause(tries, random.random()))
 
-    def _after_loss(self) -> Transition | None:
-        outcome = self._in_hand
-        recorded = record_after_loss(
-            self._connection, self._place.claim, None if outcome is None else partial(self._record_again, outcome)
-        )
-        if not recorded:
+    def _after_loss(self, record: Record | None = None) -> Transition | None:
+        if record is None and self._in_hand is not None:
+            record = partial(self._record_again, self._in_hand)
+        if not record_after_loss(self._connection, self._place.claim, record):
             self._note_drop()
             return None
         return self._transition
@@ -187,17 +225,8 @@ class Attempt:
     def _note_drop(self) -> None:
         claim = self._place.claim
         log.warning("result dropped: the claim or the connection was lost", process_id=str(claim.process_id))
-
-
-def _call(prepared: Prepared) -> Done:
-    process = os.getpid()
-    try:
-        return prepared.call()
-    finally:
-        if os.getpid() != process:
-            # A child that the function forked has come back from it. The connection is its parent's, and so is the
-            # rest of the worker: it must not go on as a second one.
-            os._exit(1)
+        if not self._connection.lost:
+            release(self._connection, claim.seq)
 
 
 def _is_collision(error: BaseException) -> bool:

@@ -30,6 +30,8 @@ class Claim:
     is_task: bool
     created_by: str
     waiting_since: datetime | None
+    started_at: datetime
+    given_up: bool
 
 
 def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:

@@ -13,10 +13,10 @@ from orchestrator.engine.bell import Ring
 from orchestrator.engine.claims import Claim, claim_step, give_back
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.record import Place
-from orchestrator.engine.versions import PinnedVersion, VersionCache
+from orchestrator.engine.time_limits import hard_limit_error, process_time_limit_error, time_left
+from orchestrator.engine.versions import VersionCache
 from orchestrator.errors import LostAttemptsError, MissingCodeError
 from orchestrator.language.catalog import Catalog
-from orchestrator.language.step_list import Step
 from orchestrator.language.transitions import FAILED, RUNNABLE, Transition
 from orchestrator.language.vocabulary import ProcessStatus
 
@@ -78,25 +78,27 @@ class StepRunner:
         if claim is None:
             return None
         version = self._versions.get(self._connection, claim.version_id)
-        step = self._deployed_step(version, claim)
+        workflow = self._catalog.workflows.get(version.workflow_name)
+        step = None if workflow is None else workflow.step(version.steps[claim.position].key)
         if step is None and self._may_wait_for_code(claim):
             give_back(self._connection, claim, min(_CODE_RECHECK_SECONDS, self._limits.code_wait))
             return None
-        place = Place(claim, version, "SYSTEM" if step is None else str(step.assignee), task_id)
+        assignee, shown_name = ("SYSTEM", None) if step is None else (str(step.assignee), step.name)
+        place = Place(claim, version, assignee, task_id, shown_name)
         attempt = Attempt(self._connection, place, self._limits.max_delta_bytes)
+        limit = None if workflow is None else workflow.time_limit
+        left = time_left(self._connection, claim, limit)
         if step is None:
             transition = attempt.fail(MissingCodeError(self._missing_code(place)), None)
+        elif claim.given_up:
+            transition = attempt.fail(hard_limit_error(), None)
         elif claim.attempt > self._limits.max_lost_attempts:
             transition = attempt.fail(LostAttemptsError(self._lost_attempts()), None)
+        elif limit is not None and left is not None and left <= 0:
+            transition = attempt.fail(process_time_limit_error(limit), None)
         else:
-            transition = attempt.run(step)
+            transition = attempt.run(step, process_seconds=limit, seconds_left=left)
         return None if transition is None else _report(place, transition)
-
-    def _deployed_step(self, version: PinnedVersion, claim: Claim) -> Step | None:
-        workflow = self._catalog.workflows.get(version.workflow_name)
-        if workflow is None:
-            return None
-        return workflow.step(version.steps[claim.position].key)
 
     def _may_wait_for_code(self, claim: Claim) -> bool:
         since = claim.waiting_since or claim.claimed_at

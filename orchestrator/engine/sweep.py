@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from orchestrator.engine.bell import Ring
+from orchestrator.engine.holders import Holders
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
@@ -34,6 +35,7 @@ class Sweep:
         self._patience = patience
         self._url = libpq_url(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._holders = Holders()
         self.leads = False
 
     def find(self, queued: Callable[[], int | None]) -> list[Ring]:
@@ -50,6 +52,7 @@ class Sweep:
             connection = self._open()
             if not self._lead(connection):
                 return []
+            self._holders.end(connection)
             connection.execute(WAKE, {"most": _MOST_AT_ONCE})
             gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}
             connection.execute(LET_GO, gone)

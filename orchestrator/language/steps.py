@@ -7,7 +7,6 @@ step that it holds and is no step itself.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,6 +35,7 @@ from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.vocabulary import Assignee, State, SubscriptionLifecycle, Target
 
 _KEY = re.compile(r"[\w.\-]{1,200}")
+_LONGEST_TIME_LIMIT: Final = 365 * 86_400.0
 
 begin: Final = StepList()
 init: Final = StepList([Step("Start", "start", Start())])
@@ -61,15 +61,14 @@ def step(
         name: what people are shown.
         key: the step's place in the workflow; the function's name when not given.
         retry: run it again by itself when it fails.
-        time_limit: seconds after which it is to fail; kept with the step, not enforced yet.
+        time_limit: seconds that the function may run before it fails.
         retry_auth_callback: who may retry it after a failure; the workflow decides when not given.
 
     Raises:
         AuthoringError: the function cannot be a step.
     """
     _check_name("step", name)
-    if time_limit is not None and not (math.isfinite(time_limit) and time_limit > 0):
-        raise AuthoringError(f"step {name!r}: time_limit must be more than 0 seconds, not {time_limit!r}")
+    check_time_limit(f"step {name!r}", time_limit)
     if retry is not None and not isinstance(retry, Retry):
         raise AuthoringError(f"step {name!r}: retry must be a Retry(...), not {type(retry).__name__}")
 
@@ -227,6 +226,18 @@ def as_lifecycle(status: object, place: str) -> SubscriptionLifecycle:
     except ValueError:
         known = ", ".join(one.name for one in SubscriptionLifecycle)
         raise AuthoringError(f"{place}: {status!r} is not a SubscriptionLifecycle ({known})") from None
+
+
+def check_time_limit(place: str, seconds: object) -> None:
+    """Refuse what is no number of seconds, or None.
+
+    Raises:
+        AuthoringError: it is neither; the message names the place.
+    """
+    if seconds is None:
+        return
+    if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_TIME_LIMIT:
+        raise AuthoringError(f"{place}: time_limit must be more than 0 seconds, and a year at most, not {seconds!r}")
 
 
 def slug(name: str, otherwise: str) -> str:

@@ -18,6 +18,7 @@ from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.steps import (
     as_lifecycle,
     begin,
+    check_time_limit,
     done,
     init,
     resync,
@@ -41,6 +42,7 @@ class Workflow:
         name: the name of the function that it was made from.
         target: as the code has it; the row in the database wins.
         initial_input_form: a generator function of form pages, a page class, a function that returns one, or None.
+        time_limit: the seconds that a process has from its start, None when it may take as long as it takes.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Workflow:
     retry_auth_callback: Authorizer | None = None
     run_predicate: RunPredicate | None = None
     is_task: bool = False
+    time_limit: float | None = None
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -82,6 +85,7 @@ def workflow(
     run_predicate: RunPredicate | None = None,
     *,
     is_task: bool = False,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a workflow of exactly the steps that the function returns."""
     return _decorator(
@@ -94,6 +98,7 @@ def workflow(
         retry_auth_callback,
         run_predicate,
         is_task,
+        time_limit,
     )
 
 
@@ -104,6 +109,8 @@ def task(
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
     run_predicate: RunPredicate | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a task of the system: start, the function's steps, additional steps, done."""
     more = _additional("task", additional_steps)
@@ -117,6 +124,7 @@ def task(
         retry_auth_callback,
         run_predicate,
         is_task=True,
+        time_limit=time_limit,
     )
 
 
@@ -128,6 +136,8 @@ def create_workflow(
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
     run_predicate: RunPredicate | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a workflow that creates a subscription, which ends in `status` and in sync.
 
@@ -147,6 +157,7 @@ def create_workflow(
         authorize_callback,
         retry_auth_callback,
         run_predicate,
+        time_limit=time_limit,
     )
 
 
@@ -157,6 +168,8 @@ def modify_workflow(
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
     run_predicate: RunPredicate | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a workflow that takes a subscription, changes it, and gives it back."""
     more = _additional("modify_workflow", additional_steps)
@@ -169,6 +182,7 @@ def modify_workflow(
         authorize_callback,
         retry_auth_callback,
         run_predicate,
+        time_limit=time_limit,
     )
 
 
@@ -179,6 +193,8 @@ def terminate_workflow(
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
     run_predicate: RunPredicate | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a workflow that takes a subscription, undoes what it stands for, and ends it."""
     more = _additional("terminate_workflow", additional_steps)
@@ -192,6 +208,7 @@ def terminate_workflow(
         authorize_callback,
         retry_auth_callback,
         run_predicate,
+        time_limit=time_limit,
     )
 
 
@@ -201,6 +218,7 @@ def validate_workflow(
     *,
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a task that checks a subscription, in sync or not."""
     return _decorator(
@@ -213,6 +231,7 @@ def validate_workflow(
         retry_auth_callback,
         run_predicate,
         is_task=True,
+        time_limit=time_limit,
     )
 
 
@@ -222,6 +241,8 @@ def reconcile_workflow(
     authorize_callback: Authorizer | None = None,
     retry_auth_callback: Authorizer | None = None,
     run_predicate: RunPredicate | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Decorator:
     """Make a workflow that brings the outside systems in line with a subscription, in sync or not."""
     more = _additional("reconcile_workflow", additional_steps)
@@ -234,6 +255,7 @@ def reconcile_workflow(
         authorize_callback,
         retry_auth_callback,
         run_predicate,
+        time_limit=time_limit,
     )
 
 
@@ -247,9 +269,11 @@ def _decorator(
     retry_auth_callback: Authorizer | None,
     run_predicate: RunPredicate | None,
     is_task: bool = False,
+    time_limit: float | None = None,
 ) -> Decorator:
     if not isinstance(description, str):
         raise AuthoringError(f'write @{kind}("a description"), with brackets; got {description!r}')
+    check_time_limit(f"@{kind}", time_limit)
 
     def decorate(body: Body) -> Workflow:
         name = _name_of(kind, body)
@@ -264,6 +288,7 @@ def _decorator(
             retry_auth_callback,
             run_predicate,
             is_task,
+            time_limit,
         )
         _check(made)
         for missing in unsupplied(made.steps, made.target, made.initial_input_form):

@@ -47,17 +47,29 @@ WITH r AS MATERIALIZED (
 ), u AS (
     UPDATE processes p
     SET claim = %(claim)s, attempt = attempt + 1, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
-        status = 'running'
+        deadline = CASE WHEN p.deadline = '-infinity' THEN p.deadline END, status = 'running'
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
-              p.is_task, p.created_by, p.waiting_since
+              p.is_task, p.created_by, p.waiting_since, p.started_at, p.deadline IS NOT NULL AS given_up
 )
 SELECT l.got, u.process_id, u.position, u.generation, u.version_id, u.state, u.attempt, u.claimed_at, u.target,
-       u.is_task, u.created_by, u.waiting_since
+       u.is_task, u.created_by, u.waiting_since, u.started_at, u.given_up
 FROM l LEFT JOIN u USING (seq)
 """
 
 UNLOCK: Final[LiteralString] = "SELECT pg_advisory_unlock(%(key)s)"
+
+# When a step that has a time limit is given up although its worker goes on. It only marks, as the claim does.
+SET_DEADLINE: Final[LiteralString] = """
+UPDATE processes SET deadline = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', 'off', true) = 'off'
+"""
+
+# How many seconds ago a process was last failed by its own time limit.
+LAST_TIME_LIMIT: Final[LiteralString] = """
+SELECT extract(epoch FROM clock_timestamp() - max(completed_at))::float8 FROM process_steps
+WHERE process_seq = %(seq)s AND status = 'failed' AND error ->> 'class' = %(error)s
+"""
 
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
 # taken over), and everything of this transaction is rolled back.

@@ -178,6 +178,8 @@ def test_the_place_of_what_is_no_step_is_named():
         (lambda: step("A", key="")(undecorated), "a key is made of"),
         (lambda: step("A", time_limit=0), "more than 0 seconds"),
         (lambda: step("A", time_limit=float("nan")), "more than 0 seconds"),
+        (lambda: step("A", time_limit=float("inf")), "a year at most"),
+        (lambda: step("A", time_limit="1"), "more than 0 seconds"),
         (lambda: step("A", retry=3), "must be a Retry"),
         (lambda: step_group("", reserve), "must be text"),
         (lambda: conditional(True), "must be a function of the state"),

@@ -131,6 +131,23 @@ def _body():
     return some_workflow
 
 
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        workflow,
+        task,
+        create_workflow,
+        modify_workflow,
+        terminate_workflow,
+        validate_workflow,
+        reconcile_workflow,
+    ],
+)
+def test_every_kind_of_workflow_may_have_a_time_limit(decorator):
+    assert decorator("W", time_limit=60)(_body()).time_limit == 60
+    assert decorator("W")(_body()).time_limit is None
+
+
 def test_a_bare_step_is_accepted_as_the_body():
     assert workflow("W")(_body()).keys == ("do_it",)
 
@@ -142,6 +159,7 @@ def test_a_bare_step_is_accepted_as_the_body():
         (lambda: workflow("W")(do_it), "decorates a function"),
         (lambda: workflow("W")(lambda: do_it), "a function with a name"),
         (lambda: workflow("W", target="DELETE")(_body()), "'DELETE' is not a Target"),
+        (lambda: workflow("W", time_limit=0), "@workflow: time_limit must be more than 0 seconds"),
         (lambda: create_workflow("W", status="online"), "'online' is not a SubscriptionLifecycle"),
         (lambda: create_workflow("W", status=SubscriptionLifecycle.TERMINATED), "cannot end as TERMINATED"),
         (lambda: modify_workflow("W", additional_steps=form), "function 'form' in additional_steps of modify_workflow"),
