@@ -9,7 +9,7 @@ from orchestrator.api.endpoints import build_blueprint, endpoint
 from orchestrator.api.lists import ListAnswer, ListParameters, list_answer, list_document, list_query
 from orchestrator.api.parsing import read_json
 from orchestrator.api.problems import PROBLEM_JSON
-from orchestrator.api.requests import current_actor, current_context, request_id, speaking_for
+from orchestrator.api.requests import current_actor, current_context, reporter_of, request_id
 from orchestrator.api.schemas_audit import AuditSchema
 from orchestrator.api.schemas_processes import (
     AbortReason,
@@ -75,7 +75,7 @@ def start_process(workflow_key: str, query: dict[str, Any], headers: dict[str, A
         read_json(),
         idempotency_key=headers.get("idempotency_key"),
         request_id=request_id(),
-        reporter=_reporter(query),
+        reporter=reporter_of(query),
     )
 
 
@@ -116,7 +116,7 @@ def resume_process(process_id: UUID, query: dict[str, Any]) -> None:
         current_actor(),
         process_id,
         [{}] if body == {} else body,
-        reporter=_reporter(query),
+        reporter=reporter_of(query),
         request_id=request_id(),
     )
 
@@ -139,7 +139,7 @@ def abort_process(process_id: UUID, query: dict[str, Any], body: dict[str, Any])
         process_id,
         body.get("reason"),
         release_subscription=body.get("release_subscription", False),
-        reporter=_reporter(query),
+        reporter=reporter_of(query),
         request_id=request_id(),
     )
 
@@ -174,8 +174,3 @@ def get_process_audit(process_id: UUID, query: dict[str, Any]) -> ListAnswer[Aud
 def _detail(process_id: UUID) -> dict[str, Any]:
     found = process_detail(current_context(), process_id)
     return {**vars(found.process), **vars(found)}
-
-
-def _reporter(query: dict[str, Any]) -> str | None:
-    reporter: str | None = query.get("reporter")
-    return speaking_for(reporter).name if reporter else None

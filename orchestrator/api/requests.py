@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -47,6 +48,12 @@ def speaking_for(reporter: str | None) -> Actor:
     if reporter and SPEAKS_FOR_OTHERS in actor.roles:
         return Actor(reporter, ())
     return actor
+
+
+def reporter_of(query: dict[str, Any]) -> str | None:
+    """The name of who acts, when the query string has a `reporter` that the sender may speak for; else None."""
+    reporter: str | None = query.get("reporter")
+    return speaking_for(reporter).name if reporter else None
 
 
 def request_id() -> str:

@@ -57,6 +57,9 @@ class ProcessStepSchema(Schema):
     """One attempt at a step, or one that is `running` or `pending` and has no id yet."""
 
     step_id = fields.Integer(required=True, allow_none=True)
+    generation = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Grows when the process is run again from a step"}
+    )
     key = fields.String(required=True, metadata={"description": "Its place in the workflow; stable"})
     name = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(_STEP_STATUSES))
@@ -75,12 +78,28 @@ class ProcessStepSchema(Schema):
     task_id = fields.String(required=True, allow_none=True, metadata={"description": "The Celery task that ran it"})
 
 
+class ProcessStartSchema(Schema):
+    """A place from which the process began to run."""
+
+    generation = fields.Integer(required=True)
+    cause = fields.String(required=True, validate=validate.OneOf(["start", "rerun", "migrate"]))
+    step_key = fields.String(required=True, allow_none=True)
+    created_by = fields.String(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    created_at = fields.AwareDateTime(required=True)
+
+
 class ProcessDetailSchema(ProcessSchema):
     """A process with all its steps: those of the past in their order, the running one, those to come."""
 
     traceback = fields.String(required=True, allow_none=True)
     current_state = fields.Dict(keys=fields.String(), required=True)
     steps = fields.List(fields.Nested(ProcessStepSchema), required=True)
+    starts = fields.List(
+        fields.Nested(ProcessStartSchema),
+        required=True,
+        metadata={"description": "Its start, and each time that an operator ran it again or moved it"},
+    )
     form = fields.Dict(
         keys=fields.String(),
         required=True,
@@ -147,6 +166,19 @@ class NoteChange(RequestSchema):
 class ReasonSchema(RequestSchema):
     """Why something is done."""
 
+    reason = fields.String(allow_none=True, validate=validate.Length(max=MAX_REASON_LENGTH))
+
+
+class SkipReason(RequestSchema):
+    """Why a step is gone past."""
+
+    reason = fields.String(required=True, validate=validate.Length(min=1, max=MAX_REASON_LENGTH))
+
+
+class StepChoice(RequestSchema):
+    """The step to go on with, and why."""
+
+    step = fields.String(required=True, metadata={"description": "The key of a step"})
     reason = fields.String(allow_none=True, validate=validate.Length(max=MAX_REASON_LENGTH))
 
 

@@ -12,7 +12,7 @@ from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.pages import fields_of, form_of, read_input, read_values, send
-from orchestrator.cli.process_control import pause, tell_status, unpause
+from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.cli.watching import print_detail, watch_process
@@ -36,7 +36,7 @@ def process() -> None:
     """Start, follow and mend processes."""
 
 
-for mending in (pause, unpause):
+for mending in (pause, unpause, skip, rerun, migrate):
     process.add_command(mending)
 
 

@@ -41,6 +41,8 @@ class Place:
     version: PinnedVersion
     assignee: str
     task_id: str | None
+    # What the present code calls the step; None when it has no such step.
+    shown_name: str | None = None
 
     @property
     def key(self) -> str:
@@ -50,7 +52,7 @@ class Place:
     @property
     def name(self) -> str:
         """The shown name of the step."""
-        return self.version.steps[self.claim.position].name
+        return self.shown_name or self.version.steps[self.claim.position].name
 
     @property
     def gives_back_on_failure(self) -> bool:

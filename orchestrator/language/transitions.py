@@ -24,6 +24,9 @@ RUNNABLE: Final = frozenset({ProcessStatus.CREATED, ProcessStatus.RUNNING, Proce
 FAILED: Final = frozenset({ProcessStatus.FAILED, ProcessStatus.INCONSISTENT_DATA, ProcessStatus.API_UNAVAILABLE})
 ENDED: Final = frozenset({ProcessStatus.COMPLETED, ProcessStatus.ABORTED})
 RETRYABLE: Final = FAILED | {ProcessStatus.WAITING}
+# No step of it runs, and none is about to: it can be set to another place.
+MIGRATABLE: Final = RETRYABLE | {ProcessStatus.SUSPENDED}
+REWINDABLE: Final = MIGRATABLE | {ProcessStatus.AWAITING_CALLBACK}
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,8 @@ def after_outcome(process: ProcessValue, outcome: Outcome, now: datetime) -> Tra
                 replace(waiting, failed_reason=error.message, traceback=error.traceback), StepStatus.WAITING
             )
         case WaitUntil(moment=moment):
-            moved = _advance(process, StepStatus.WAITING)
-            if moved.process.status is ProcessStatus.COMPLETED:
-                return moved
-            waiting = replace(moved.process, status=ProcessStatus.WAITING, waiting_for="time", due_at=moment)
-            return replace(moved, process=waiting)
+            waiting = replace(_fresh(process, ProcessStatus.WAITING), waiting_for="time", due_at=moment)
+            return Transition(waiting, StepStatus.WAITING)
         case Failed(error=error, status=status):
             failed = _fresh(process, ProcessStatus(status))
             return Transition(
@@ -122,6 +122,48 @@ def after_input(process: ProcessValue) -> Transition:
     if moved.process.status is ProcessStatus.COMPLETED:
         return moved
     return replace(moved, process=_fresh(moved.process, ProcessStatus.RESUMED))
+
+
+def after_skip(process: ProcessValue) -> Transition:
+    """An operator goes past the step that failed, or that waits to be tried again.
+
+    Raises:
+        ImpossibleTransitionError: no step of it failed or waits to be tried again.
+    """
+    if process.status not in RETRYABLE:
+        raise ImpossibleTransitionError(f"a process that is {process.status} has no failed step to skip")
+    if process.waiting_for == "time":
+        raise ImpossibleTransitionError("a process that is waiting for a time has no failed step to skip; resume it")
+    moved = _advance(replace(process, status=ProcessStatus.RUNNING), StepStatus.SKIPPED)
+    if moved.process.status is ProcessStatus.COMPLETED:
+        return moved
+    return replace(moved, process=_fresh(moved.process, ProcessStatus.RESUMED))
+
+
+def after_rerun(process: ProcessValue, position: int) -> ProcessValue:
+    """An operator lets a process run again from the step at this position, which it has reached before.
+
+    Raises:
+        ImpossibleTransitionError: it runs, or has ended; or it has not come so far.
+    """
+    if process.status not in REWINDABLE:
+        raise ImpossibleTransitionError(f"a process that is {process.status} cannot be run again from a step")
+    if not 0 <= position <= process.position:
+        raise ImpossibleTransitionError(f"a process at step {process.position + 1} has not come to {position + 1}")
+    return replace(_fresh(process, ProcessStatus.RESUMED), position=position)
+
+
+def after_migrate(process: ProcessValue, position: int, steps: int) -> ProcessValue:
+    """An operator moves a process to another list of `steps` many steps, at this position.
+
+    Raises:
+        ImpossibleTransitionError: it runs, waits for an answer or has ended; or there is no such position.
+    """
+    if process.status not in MIGRATABLE:
+        raise ImpossibleTransitionError(f"a process that is {process.status} cannot be moved to another version")
+    if not 0 <= position < steps:
+        raise ImpossibleTransitionError(f"a list of {steps} steps has no step {position + 1}")
+    return ProcessValue(ProcessStatus.RESUMED, position, steps)
 
 
 def after_abort(process: ProcessValue) -> Transition:

@@ -22,9 +22,11 @@ from orchestrator.storage.process_reading import (
     IS_PAUSED,
     PROCESSES,
     DetailRow,
+    StartRow,
     StepRow,
     find_detail,
     see_one_moment,
+    starts_of,
     steps_of,
     subscriptions_of,
     works_on,
@@ -105,6 +107,7 @@ class StepView:
     name: str
     status: str
     step_id: int | None = None
+    generation: int | None = None
     created_by: str | None = None
     started: datetime | None = None
     completed: datetime | None = None
@@ -124,6 +127,7 @@ class ProcessDetail:
     traceback: str | None
     current_state: dict[str, Any]
     steps: tuple[StepView, ...]
+    starts: tuple[StartRow, ...]
     form: dict[str, Any] | None
 
 
@@ -151,9 +155,11 @@ def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
         if row is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")
         past = steps_of(session, row.seq)
+        starts = tuple(starts_of(session, row.seq))
         related = subscriptions_of(session, [row.seq]).get(row.seq, [])
         form = _form(context.catalog, row)
-    return ProcessDetail(_process(row, related), row.traceback, row.state, _steps(row, past), form)
+    steps = _steps(row, past, context.catalog)
+    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form)
 
 
 def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
@@ -180,7 +186,14 @@ def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
     )
 
 
-def _steps(row: DetailRow, past: list[StepRow]) -> tuple[StepView, ...]:
+def _steps(row: DetailRow, past: list[StepRow], catalog: Catalog) -> tuple[StepView, ...]:
+    workflow = catalog.workflows.get(row.pinned_workflow)
+
+    def name_of(pinned: dict[str, Any]) -> str:
+        # A step is called what the present code calls it, as long as the code has it.
+        deployed = None if workflow is None else workflow.step(pinned["key"])
+        return str(pinned["name"]) if deployed is None else deployed.name
+
     shown = [_past_step(step) for step in past]
     if row.status in ENDED:
         return tuple(shown)
@@ -189,14 +202,14 @@ def _steps(row: DetailRow, past: list[StepRow]) -> tuple[StepView, ...]:
         step = row.steps[coming]
         shown.append(
             StepView(
-                step["key"], step["name"], RUNNING, started=row.claimed_at, attempt=row.attempt, worker=row.claimed_by
+                step["key"], name_of(step), RUNNING, started=row.claimed_at, attempt=row.attempt, worker=row.claimed_by
             )
         )
         coming += 1
     elif row.status not in RUNNABLE and past and past[-1].position == coming:
         # The step that failed or waits is the last of the past already.
         coming += 1
-    return (*shown, *(StepView(step["key"], step["name"], PENDING) for step in row.steps[coming:]))
+    return (*shown, *(StepView(step["key"], name_of(step), PENDING) for step in row.steps[coming:]))
 
 
 def _past_step(step: StepRow) -> StepView:
@@ -205,6 +218,7 @@ def _past_step(step: StepRow) -> StepView:
         name=step.name,
         status=step.status,
         step_id=step.step_id,
+        generation=step.generation,
         created_by=step.created_by,
         started=step.started_at,
         completed=step.completed_at,

@@ -58,9 +58,14 @@ WHERE p.process_id = :process_id
 """)
 
 _STEPS: Final = text("""
-SELECT step_id, position, key, name, status, delta, removed, attempt, error, created_by, started_at, completed_at,
-       worker, task_id
+SELECT step_id, position, generation, key, name, status, delta, removed, attempt, error, created_by, started_at,
+       completed_at, worker, task_id
 FROM process_steps WHERE process_seq = :seq ORDER BY step_id
+""")
+
+_STARTS: Final = text("""
+SELECT generation, position, step_key, cause, created_by, reason, created_at
+FROM process_starts WHERE process_seq = :seq ORDER BY start_id
 """)
 
 _SUBSCRIPTIONS: Final = text("""
@@ -110,6 +115,7 @@ class StepRow:
 
     step_id: int
     position: int
+    generation: int
     key: str
     name: str
     status: str
@@ -122,6 +128,19 @@ class StepRow:
     completed_at: datetime
     worker: str | None
     task_id: str | None
+
+
+@dataclass(frozen=True)
+class StartRow:
+    """A place from which a process began to run: at its start, or by a rerun or migrate of an operator."""
+
+    generation: int
+    position: int
+    step_key: str | None
+    cause: str
+    created_by: str
+    reason: str | None
+    created_at: datetime
 
 
 def see_one_moment(session: Session) -> None:
@@ -138,6 +157,11 @@ def find_detail(session: Session, process_id: UUID) -> DetailRow | None:
 def steps_of(session: Session, seq: int) -> list[StepRow]:
     """The step rows of a process in the order in which they were written."""
     return [StepRow(**row) for row in session.execute(_STEPS, {"seq": seq}).mappings()]
+
+
+def starts_of(session: Session, seq: int) -> list[StartRow]:
+    """Where a process began to run, in the order in which it did."""
+    return [StartRow(**row) for row in session.execute(_STARTS, {"seq": seq}).mappings()]
 
 
 def subscriptions_of(session: Session, seqs: Sequence[int]) -> dict[int, list[RelatedSubscription]]:

@@ -69,8 +69,9 @@ SELECT seq FROM process
 
 # A process with the step list that it is pinned to, and whether the engine is paused.
 _FIND_PROCESS: Final = """
-SELECT p.seq, p.process_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key, p.state, p.target,
-       p.is_task, p.change_seq, p.note, v.workflow_name, v.steps, e.paused AS engine_paused, e.reason AS engine_reason
+SELECT p.seq, p.process_id, p.version_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key,
+       p.state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps, e.paused AS engine_paused,
+       e.reason AS engine_reason
 FROM processes p JOIN workflow_versions v USING (version_id) CROSS JOIN engine_settings e
 WHERE p.process_id = :process_id
 """
@@ -164,6 +165,7 @@ class ProcessRow:
 
     seq: int
     process_id: UUID
+    version_id: int
     status: str
     waiting_for: str | None
     paused: bool
@@ -176,6 +178,7 @@ class ProcessRow:
     change_seq: int
     note: str | None
     workflow_name: str
+    hash: str
     steps: list[dict[str, Any]]
     engine_paused: bool
     engine_reason: str | None

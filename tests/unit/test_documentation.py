@@ -26,8 +26,11 @@ from orchestrator.language.transitions import (
     after_abort,
     after_claim,
     after_input,
+    after_migrate,
     after_outcome,
+    after_rerun,
     after_resume,
+    after_skip,
 )
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 from orchestrator.migrations.parameters import CatalogParameters, read
@@ -177,6 +180,12 @@ def ways_out(status: ProcessStatus) -> set[str]:
         ways.add("timer")
     if passes(after_resume, process):
         ways.add("resume")
+    if passes(after_skip, process):
+        ways.add("skip")
+    if passes(after_rerun, process, 0):
+        ways.add("rerun")
+    if passes(after_migrate, process, 0, 2):
+        ways.add("migrate")
     if passes(after_abort, process):
         ways.add("abort")
     return ways or {"nothing"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -23,15 +24,20 @@ from orchestrator.language.outcomes import (
 )
 from orchestrator.language.transitions import (
     ENDED,
+    MIGRATABLE,
     RETRYABLE,
+    REWINDABLE,
     RUNNABLE,
     ProcessValue,
     Transition,
     after_abort,
     after_claim,
     after_input,
+    after_migrate,
     after_outcome,
+    after_rerun,
     after_resume,
+    after_skip,
 )
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 
@@ -57,7 +63,7 @@ EXPECTED: dict[type[Outcome], tuple[ProcessStatus, int, StepStatus]] = {
     NeedsInput: (ProcessStatus.SUSPENDED, 0, StepStatus.SUSPEND),
     AwaitsCallback: (ProcessStatus.AWAITING_CALLBACK, 0, StepStatus.AWAITING_CALLBACK),
     RetryLater: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
-    WaitUntil: (ProcessStatus.WAITING, 1, StepStatus.WAITING),
+    WaitUntil: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
     Failed: (ProcessStatus.FAILED, 0, StepStatus.FAILED),
     Aborted: (ProcessStatus.ABORTED, 0, StepStatus.ABORT),
 }
@@ -108,6 +114,11 @@ def test_waits_have_a_moment_and_a_word_for_what_they_wait_for() -> None:
     assert (sleep.waiting_for, sleep.due_at, sleep.failed_reason) == ("time", LATER, None)
 
 
+def test_the_last_step_waits_too() -> None:
+    moved = after_outcome(a_process(ProcessStatus.RUNNING, position=2), WaitUntil(LATER), NOW)
+    assert moved == Transition(ProcessValue(ProcessStatus.WAITING, 2, 3, "time", LATER), StepStatus.WAITING)
+
+
 ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessStatus], ProcessStatus]] = {
     "claim": (after_claim, RUNNABLE, ProcessStatus.RUNNING),
     "resume": (after_resume, RETRYABLE, ProcessStatus.RESUMED),
@@ -116,6 +127,9 @@ ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessS
         frozenset({ProcessStatus.SUSPENDED}),
         ProcessStatus.RESUMED,
     ),
+    "skip": (lambda process: after_skip(process).process, RETRYABLE, ProcessStatus.RESUMED),
+    "rerun": (lambda process: after_rerun(process, 0), REWINDABLE, ProcessStatus.RESUMED),
+    "migrate": (lambda process: after_migrate(process, 0, 5), MIGRATABLE, ProcessStatus.RESUMED),
     "abort": (
         lambda process: after_abort(process).process,
         frozenset(ProcessStatus) - ENDED,
@@ -148,3 +162,36 @@ def test_input_at_the_last_step_completes_the_process() -> None:
 def test_a_process_at_its_end_has_no_step_to_claim() -> None:
     with pytest.raises(ImpossibleTransitionError):
         after_claim(a_process(ProcessStatus.RUNNING, position=3))
+
+
+def test_a_skip_moves_past_the_step_and_forgets_its_failure() -> None:
+    moved = after_skip(a_process(ProcessStatus.FAILED))
+    assert moved == Transition(ProcessValue(ProcessStatus.RESUMED, 2, 3), StepStatus.SKIPPED)
+
+
+def test_a_skip_of_the_last_step_completes_the_process() -> None:
+    moved = after_skip(a_process(ProcessStatus.FAILED, position=2))
+    assert moved == Transition(ProcessValue(ProcessStatus.COMPLETED, 3, 3), StepStatus.SKIPPED)
+
+
+def test_a_step_that_waits_for_a_time_has_not_failed_and_is_not_skipped() -> None:
+    with pytest.raises(ImpossibleTransitionError, match="time"):
+        after_skip(replace(a_process(ProcessStatus.WAITING), waiting_for="time"))
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_rerun_goes_back_to_any_step_that_was_come_to(position: int) -> None:
+    assert after_rerun(a_process(ProcessStatus.FAILED), position) == ProcessValue(ProcessStatus.RESUMED, position, 3)
+
+
+@pytest.mark.parametrize("position", [-1, 2, 3])
+def test_a_rerun_goes_nowhere_else(position: int) -> None:
+    with pytest.raises(ImpossibleTransitionError, match="has not come to"):
+        after_rerun(a_process(ProcessStatus.FAILED), position)
+
+
+def test_a_migration_takes_the_length_and_a_place_of_the_new_list() -> None:
+    assert after_migrate(a_process(ProcessStatus.FAILED), 4, 5) == ProcessValue(ProcessStatus.RESUMED, 4, 5)
+    for position in (-1, 5):
+        with pytest.raises(ImpossibleTransitionError, match="has no step"):
+            after_migrate(a_process(ProcessStatus.FAILED), position, 5)

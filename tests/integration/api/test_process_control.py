@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from orchestrator.api.application import build_application
 from orchestrator.storage.database import Database
-from tests.integration.process_world import World, process_world
+from tests.integration.process_world import FAULTS, World, process_world
 
 
 @pytest.fixture
@@ -81,3 +81,60 @@ def test_an_abort_releases_the_subscription_when_it_is_asked_to(client: FlaskCli
     assert client.put(f"{path}/abort", json={"release_subscription": "yes"}).status_code == 422
     assert client.put(f"{path}/abort", json={"release_subscription": True}).status_code == 204
     assert client.get(f"/api/subscriptions/{port}").json["insync"] is True
+
+
+def failed(client: FlaskClient, world: World) -> str:
+    """The path of a process that failed."""
+    FAULTS.append("not today")
+    process_id = client.post("/api/processes/plain_task").json["id"]
+    world.run()
+    return f"/api/processes/{process_id}"
+
+
+def test_a_failed_step_is_skipped(client: FlaskClient, world: World) -> None:
+    path = failed(client, world)
+    for body in ({}, {"reason": ""}, {"reason": None}):
+        assert client.put(f"{path}/skip", json=body).status_code == 422
+    assert client.put(f"{path}/skip?reporter=eve", json={"reason": "by hand"}).status_code == 204
+    world.run()
+    shown = client.get(path).json
+    assert shown["last_status"] == "completed"
+    skipped = shown["steps"][2]
+    assert (skipped["status"], skipped["created_by"], skipped["error"]["error"]) == ("skipped", "eve", "by hand")
+    assert client.put(f"{path}/skip", json={"reason": "once more"}).status_code == 409
+
+
+def test_a_process_runs_again_from_a_step(client: FlaskClient, world: World) -> None:
+    path = failed(client, world)
+    assert client.put(f"{path}/rerun", json={"step": "done"}).status_code == 409
+    refused = client.put(f"{path}/rerun", json={"step": "nothing"})
+    assert (refused.status_code, "start, may_fail, done" in refused.json["detail"]) == (400, True)
+    assert client.put(f"{path}/rerun", json={"step": "start", "reason": "again"}).status_code == 204
+    world.run()
+    shown = client.get(path).json
+    assert [(one["key"], one["generation"]) for one in shown["steps"]][2:] == [
+        ("start", 2),
+        ("may_fail", 2),
+        ("done", 2),
+    ]
+    assert [(one["cause"], one["reason"]) for one in shown["starts"]] == [("start", None), ("rerun", "again")]
+
+
+def test_a_process_is_moved_to_the_steps_that_are_deployed(client: FlaskClient, world: World) -> None:
+    path = failed(client, world)
+    assert "already" in client.put(f"{path}/migrate", json={"step": "may_fail"}).json["detail"]
+    world.query("UPDATE workflow_versions SET hash = 'of another release'")
+    assert client.put(f"{path}/migrate", json={"step": "done", "reason": "new release"}).status_code == 204
+    world.run()
+    shown = client.get(path).json
+    assert (shown["last_status"], shown["starts"][-1]["cause"], shown["starts"][-1]["step_key"]) == (
+        "completed",
+        "migrate",
+        "done",
+    )
+
+
+@pytest.mark.parametrize("act", ["skip", "rerun", "migrate"])
+def test_a_process_that_is_not_there_is_not_moved(client: FlaskClient, act: str) -> None:
+    body = {"reason": "why"} if act == "skip" else {"step": "start"}
+    assert client.put(f"/api/processes/{uuid4()}/{act}", json=body).status_code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from click.testing import Result
@@ -12,7 +12,7 @@ from click.testing import Result
 from orchestrator.services.processes import start_process
 from orchestrator.storage.database import Database
 from tests.integration.cli.conftest import Run
-from tests.integration.process_world import OPERATOR, World, process_world
+from tests.integration.process_world import FAULTS, OPERATOR, World, process_world
 
 
 @pytest.fixture
@@ -57,3 +57,34 @@ def test_an_abort_releases_the_subscription_when_it_is_asked_to(command: Callabl
     assert world.query("SELECT insync FROM subscriptions") == [(False,)]
     assert command("process", "abort", process_id, "--release-subscription").exit_code == 0
     assert world.query("SELECT insync FROM subscriptions") == [(True,)]
+
+
+def test_failed_processes_are_skipped_run_again_and_moved(
+    run: Run, world: World, database_url: str, broker_url: str
+) -> None:
+    def command(*words: str) -> Result:
+        catalog = "tests.integration.cli.catalog_of_world"
+        return run(*words, database_url=database_url, broker_url=broker_url, catalog=catalog)
+
+    def failed() -> str:
+        FAULTS.append("not today")
+        process_id = str(start_process(world.context, OPERATOR, "plain_task").process_id)
+        world.run()
+        return process_id
+
+    skipped, again, moved = failed(), failed(), failed()
+    assert command("process", "skip", skipped).exit_code == 2
+    assert command("process", "skip", skipped, "--reason", "by hand").stdout == f"Skipped a step of {skipped}\n"
+    told = json.loads(command("process", "rerun", again, "--step", "start", "--json").stdout)
+    assert told == {"process_id": again, "last_status": "resumed", "paused": False}
+    assert command("process", "migrate", moved, "--step", "done").exit_code == 4
+    world.query("UPDATE workflow_versions SET hash = 'of another release'")
+    assert command("process", "migrate", moved, "--step", "nothing").exit_code == 5
+    assert command("process", "migrate", moved, "--step", "done").stdout == f"Moved to done: {moved}\n"
+    assert world.query(
+        "SELECT action, process_id FROM audit WHERE action IN ('skip', 'rerun', 'migrate') ORDER BY at"
+    ) == [
+        ("skip", UUID(skipped)),
+        ("rerun", UUID(again)),
+        ("migrate", UUID(moved)),
+    ]
