@@ -370,3 +370,27 @@ def test_a_child_that_a_step_forks_never_records(engine: EngineOnTest, way: str)
     engine.run(seq)
     assert (engine.process(seq).status, engine.process(seq).state) == ("completed", {"by": "the parent"})
     assert statuses == [1]
+
+
+def test_a_result_is_dropped_when_the_step_let_go_of_its_lock_and_another_worker_took_over(
+    engine: EngineOnTest, ledger: Ledger
+) -> None:
+    calls: list[str] = []
+    second = engine.runner("second")
+
+    def lets_go() -> dict[str, Any]:
+        calls.append("called")
+        write(f"call {len(calls)}")
+        if len(calls) == 1:
+            execute("SELECT pg_advisory_unlock_all()")
+            assert second.run(seq) is not None
+            return {"by": "the first"}
+        return {"by": "the second"}
+
+    seq = engine.start(single(lets_go))
+    first = engine.runner("first")
+    first.run(seq)
+    assert first.run(seq) is None
+    assert (engine.process(seq).state, engine.process(seq).position) == ({"by": "the second"}, 2)
+    assert ledger() == ["call 2"]
+    assert [row.key for row in engine.steps(seq)] == ["start", "the_step"]
