@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         unsync,
         unsync_unchecked,
     )
+    from orchestrator.language.timers import sleep_for, wait_until
     from orchestrator.language.vocabulary import (
         REMOVED,
         Actor,
@@ -112,6 +113,7 @@ __all__ = [
     "resync",
     "retrystep",
     "set_status",
+    "sleep_for",
     "step",
     "step_group",
     "steplens",
@@ -121,6 +123,7 @@ __all__ = [
     "unsync",
     "unsync_unchecked",
     "validate_workflow",
+    "wait_until",
     "workflow",
 ]
 
@@ -171,6 +174,10 @@ _HOMES = {
         "store_process_subscription",
         "unsync",
         "unsync_unchecked",
+    ),
+    "orchestrator.language.timers": (
+        "sleep_for",
+        "wait_until",
     ),
     "orchestrator.language.vocabulary": (
         "REMOVED",

@@ -242,6 +242,10 @@ class ProcessTimeLimitError(OrchestratorError):
     """The process did not end within its time limit."""
 
 
+class TimerError(OrchestratorError):
+    """A step cannot wait, because it does not know for how long."""
+
+
 class LostAttemptsError(OrchestratorError):
     """The workers that ran this step died again and again."""
 

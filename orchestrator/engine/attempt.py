@@ -31,16 +31,19 @@ from orchestrator.language.actions import (
     Form,
     Resync,
     SetStatus,
+    Sleep,
     Start,
     StoreProcessSubscription,
     Unsync,
+    Until,
 )
 from orchestrator.language.calling import Focus, Prepared, focus_on, prepare
-from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Outcome, RetryLater, Skipped
+from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Outcome, RetryLater, Skipped, WaitUntil
 from orchestrator.language.step_list import Step
+from orchestrator.language.timers import moment_of
 from orchestrator.language.transitions import Transition
 from orchestrator.storage.session import Origin, current_session
-from orchestrator.storage.step_statements import COUNT_RETRIES, SET_DEADLINE
+from orchestrator.storage.step_statements import COUNT_RETRIES, HAS_WAITED, SET_DEADLINE
 
 log = structlog.get_logger(__name__)
 
@@ -186,10 +189,20 @@ class Attempt:
                 return Aborted()
             case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
                 return focus.widen(Done(run_builtin(action, focus.inner)))
+            case Sleep() | Until():
+                return self._wait(action, focus)
             case Call():
                 raise AuthoringError("a function of the author's is not done by the engine")
             case _:
                 assert_never(action)
+
+    def _wait(self, action: Sleep | Until, focus: Focus) -> Outcome:
+        claim = self._place.claim
+        place = {"seq": claim.seq, "position": claim.position, "generation": claim.generation, "key": self._place.key}
+        if self._connection.row(HAS_WAITED, place) is not None:
+            return Done({})
+        moment = moment_of(action, focus.inner, claim.claimed_at)
+        return WaitUntil(moment) if moment > claim.claimed_at else Done({})
 
     def _record(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from orchestrator.errors import AuthoringError
@@ -12,6 +13,8 @@ from orchestrator.language.vocabulary import State, SubscriptionLifecycle, Targe
 
 Function = Callable[..., Any]
 Predicate = Callable[[State], bool]
+Duration = float | timedelta | Callable[[State], float | timedelta]
+Moment = datetime | str | Callable[[State], datetime | str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,21 @@ class StoreProcessSubscription:
     target: Target | None = None
 
 
-Action = Call | Form | Start | Finish | Abort | SetStatus | Unsync | Resync | StoreProcessSubscription
+@dataclass(frozen=True)
+class Sleep:
+    """Go on after this time."""
+
+    duration: Duration
+
+
+@dataclass(frozen=True)
+class Until:
+    """Go on when this moment has come; text is a key of the state."""
+
+    moment: Moment
+
+
+Action = Call | Form | Start | Finish | Abort | SetStatus | Unsync | Resync | StoreProcessSubscription | Sleep | Until
 
 
 def kind_of(action: Action) -> str:
@@ -93,6 +110,10 @@ def kind_of(action: Action) -> str:
             return "resync"
         case StoreProcessSubscription():
             return "store_process_subscription"
+        case Sleep():
+            return "sleep_for"
+        case Until():
+            return "wait_until"
     assert_never(action)
 
 

@@ -71,10 +71,9 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class WaitUntil:
-    """The process sleeps until a moment; then it goes on with the next step."""
+    """The process sleeps until a moment; then the step is claimed again, finds that it has waited, and is done."""
 
     moment: datetime
-    delta: State = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def step(
     Raises:
         AuthoringError: the function cannot be a step.
     """
-    _check_name("step", name)
+    check_name("step", name)
     check_time_limit(f"step {name!r}", time_limit)
     if retry is not None and not isinstance(retry, Retry):
         raise AuthoringError(f"step {name!r}: retry must be a Retry(...), not {type(retry).__name__}")
@@ -78,7 +78,7 @@ def step(
             raise AuthoringError(f"step {name!r}: {_called(function)} has a yield; use @inputstep for a form")
         return Step(
             name,
-            _key_of(name, function, key),
+            key_of(name, function, key),
             Call(function),
             retry=retry,
             time_limit=time_limit,
@@ -116,13 +116,13 @@ def inputstep(
     Raises:
         AuthoringError: the function cannot be a form.
     """
-    _check_name("inputstep", name)
+    check_name("inputstep", name)
 
     def decorate(function: Function) -> Step:
         check_function(name, function)
         return Step(
             name,
-            _key_of(name, function, key),
+            key_of(name, function, key),
             Form(function),
             assignee=assignee,
             retry_auth_callback=retry_auth_callback,
@@ -144,7 +144,7 @@ def step_group(
 
     Each step is still recorded and retried by itself.
     """
-    _check_name("step_group", name)
+    check_name("step_group", name)
     prefix = slug(name, "group")
 
     def label(one: Step) -> Step:
@@ -277,7 +277,12 @@ def _wrap(wrapper: Wrapper, place: str) -> Callable[[Step | StepList], StepList]
     return wrap
 
 
-def _key_of(name: str, function: Any, key: str | None) -> str:
+def key_of(name: str, function: Any, key: str | None) -> str:
+    """The key that the author chose, else one that is made of the name of the function.
+
+    Raises:
+        AuthoringError: the chosen one cannot be a key.
+    """
     if key is None:
         written = getattr(function, "__name__", "")
         return written if written.isidentifier() else slug(name, "step")
@@ -286,7 +291,12 @@ def _key_of(name: str, function: Any, key: str | None) -> str:
     return key
 
 
-def _check_name(decorator: str, name: object) -> None:
+def check_name(decorator: str, name: object) -> None:
+    """Refuse what cannot be shown as the name of a step.
+
+    Raises:
+        AuthoringError: it is no text, or an empty one.
+    """
     if not isinstance(name, str) or not name.strip() or "\x00" in name:
         shown = _called(name) if callable(name) else repr(name)
         raise AuthoringError(f'write @{decorator}("what people are shown"): its name must be text, not {shown}')

@@ -27,9 +27,11 @@ from orchestrator.language.actions import (
     Lens,
     Resync,
     SetStatus,
+    Sleep,
     Start,
     StoreProcessSubscription,
     Unsync,
+    Until,
     When,
 )
 from orchestrator.language.parameters import plan_if_resolvable
@@ -135,7 +137,7 @@ def _change(step: Step) -> _Change | None:
             return _returned(function)
         case Form(function):
             return _returned(function) if inspect.isgeneratorfunction(function) else None
-        case Start() | Finish() | Abort():
+        case Start() | Finish() | Abort() | Sleep() | Until():
             return _Change()
         case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
             return _Change(frozenset({"subscription", "subscription_id"}))

@@ -134,6 +134,13 @@ SELECT count(*) FROM tries
 WHERE status = 'waiting' AND step_id > coalesce((SELECT max(step_id) FROM tries WHERE status = 'failed'), 0)
 """
 
+# Whether the step that a process stands at has waited for its moment already.
+HAS_WAITED: Final[LiteralString] = """
+SELECT true FROM process_steps
+WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND key = %(key)s
+  AND status = 'waiting' LIMIT 1
+"""
+
 # Give a claim back uncounted, to be looked at again at due_at (this worker lacks the step's code).
 GIVE_BACK: Final[LiteralString] = """
 UPDATE processes
