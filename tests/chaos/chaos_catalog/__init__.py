@@ -1,0 +1,93 @@
+"""The catalog of the chaos run: one workflow of ten steps that write a row and call the lab.
+
+Nothing in a step tells its second run from its first: the ledger has no unique key, and the lab tells copies apart by
+their idempotency key alone. Each attempt leaves two lines in `attempts.jsonl`, outside of the database, so that what
+really ran can be compared with what was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import httpx
+from pydantic import Field
+from sqlalchemy import text
+
+from orchestrator import Catalog, FormGenerator, FormPage, State, Step, StepList, begin, db, step, task
+
+STEPS = 10
+JOURNAL = "attempts.jsonl"
+
+
+class NumberPage(FormPage):
+    """Which process of the run this is, and how long its steps take, on the whole."""
+
+    number: Annotated[int, Field(ge=0)]
+    seed: int
+    seconds: Annotated[float, Field(ge=0, le=60)]
+
+
+def number_form() -> FormGenerator:
+    """One page."""
+    page = yield NumberPage
+    return page.model_dump()
+
+
+def _note(what: str, key: str) -> None:
+    line = {"at": time.time(), "what": what, "pid": os.getpid(), "key": key}
+    with (Path(os.environ["CHAOS_FOLDER"]) / JOURNAL).open("a") as journal:
+        journal.write(json.dumps(line) + "\n")
+
+
+def _enter(number: int, key: str) -> None:
+    values = {"number": number, "key": key}
+    db.session.execute(text("INSERT INTO ledger (number, step) VALUES (:number, :key)"), values)
+
+
+def _call_lab(number: int, key: str, idempotency_key: str) -> None:
+    url = f"{os.environ['LAB_URL']}/nso/devices/{number}-{key}"
+    answer = httpx.put(
+        url, json={"number": number, "step": key}, headers={"Idempotency-Key": idempotency_key}, timeout=10
+    )
+    answer.raise_for_status()
+
+
+def numbered(place: int) -> Step:
+    """One of ten. Odd ones write their row before they call the lab and sleep, even ones afterwards."""
+    key = f"step_{place}"
+
+    @step(f"Step {place}", key=key)
+    def write_and_call(
+        number: int, seed: int, seconds: float, process_id: UUID, idempotency_key: str, counted: int = 0
+    ) -> State:
+        _note("begin", idempotency_key)
+        if place % 2:
+            _enter(number, key)
+        _call_lab(number, key, idempotency_key)
+        time.sleep(seconds * random.Random(f"{seed}/{number}/{place}").uniform(0.3, 1.7))
+        if not place % 2:
+            _enter(number, key)
+        _note("end", idempotency_key)
+        return {"counted": counted + 1}
+
+    return write_and_call
+
+
+@task("Ten steps in the storm", initial_input_form=number_form)
+def ten_steps_in_the_storm() -> StepList:
+    """One to ten."""
+    steps = begin
+    for place in range(1, STEPS + 1):
+        steps = steps >> numbered(place)
+    return steps
+
+
+def register(catalog: Catalog) -> None:
+    """Add it."""
+    catalog.add_workflow(ten_steps_in_the_storm)
