@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, LiteralString
 
 import psycopg
+import structlog
 
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.holders import Holders
@@ -14,6 +15,7 @@ from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
     CLOCK_LOCK_KEY,
     COUNT_RUNNABLE,
+    END_SILENT_LEADER,
     LET_GO,
     RING_DUE,
     RING_FORGOTTEN,
@@ -22,9 +24,13 @@ from orchestrator.storage.sweep_statements import (
     WAKE,
 )
 
+log = structlog.get_logger(__name__)
+
 _MOST_AT_ONCE = 2_000
 _AGAIN_ORPHAN_SECONDS = 5.0
 _AGAIN_FORGOTTEN_SECONDS = 3.0
+# More than a ring takes while the broker is away, so that a leader that waits for that is not taken for frozen.
+_SILENCE_SECONDS = 8.0
 
 
 class Sweep:
@@ -84,6 +90,10 @@ class Sweep:
         if not self.leads:
             row = connection.execute(TAKE_LEAD, {"key": CLOCK_LOCK_KEY}).fetchone()
             self.leads = bool(row and row[0])
+            if not self.leads:
+                silent = {"key": CLOCK_LOCK_KEY, "seconds": _SILENCE_SECONDS}
+                if connection.execute(END_SILENT_LEADER, silent).fetchone() is not None:
+                    log.warning("the clock that led was silent for too long, its connection is ended")
         return self.leads
 
     def _forgotten(

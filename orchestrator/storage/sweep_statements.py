@@ -10,6 +10,16 @@ from orchestrator.storage.step_statements import CLOCK_LOCK
 TAKE_LEAD: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
 CLOCK_LOCK_KEY: Final = CLOCK_LOCK
 
+# End the connection of a leader that has been silent for too long: frozen, or cut off without a word. A living one asks
+# for something every second.
+END_SILENT_LEADER: Final[LiteralString] = """
+SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND ((l.classid::bigint << 32) | l.objid::bigint) = %(key)s
+  AND a.state = 'idle' AND a.state_change < clock_timestamp() - %(seconds)s * interval '1 second'
+"""
+
 # Timers that came due: a step that waited to be tried again, or slept, may go on.
 WAKE: Final[LiteralString] = """
 UPDATE processes SET status = 'resumed', waiting_for = NULL, due_at = NULL, failed_reason = NULL, traceback = NULL,

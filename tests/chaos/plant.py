@@ -36,7 +36,7 @@ class PlantError(Exception):
     """Something that only the harness itself can have broken."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Place:
     """A process of the Procfile: the one that runs now, and when its successor is due."""
 
