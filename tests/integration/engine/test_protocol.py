@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
 import threading
 import time
@@ -16,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from orchestrator.engine.claims import claim_step
-from orchestrator.engine.connection import WorkerConnection, check_session_locks
+from orchestrator.engine.connection import check_session_locks
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import Workflow, workflow
@@ -224,32 +222,6 @@ def test_a_commit_that_nobody_answered_is_found_and_not_repeated(
     assert [row.key for row in engine.steps(seq)] == ["start", "the_step", "done"]
 
 
-def test_a_killed_worker_leaves_a_claim_that_anybody_may_take_over(engine: EngineOnTest, tmp_path: Path) -> None:
-    flow = single(lambda: {"done": True})
-    seq = engine.start(flow)
-    engine.runner().run(seq)
-    marker = tmp_path / "claimed"
-
-    def claim_and_hang() -> None:
-        assert claim_step(WorkerConnection(engine.url, "doomed"), seq) is not None
-        marker.touch()
-        time.sleep(60)
-
-    doomed = multiprocessing.get_context("fork").Process(target=claim_and_hang)
-    doomed.start()
-    while not marker.exists():
-        time.sleep(0.01)
-    assert engine.runner("early").run(seq) is None
-    os.kill(doomed.pid or 0, 9)
-    doomed.join()
-    report, deadline = None, time.monotonic() + 5
-    while report is None and time.monotonic() < deadline:
-        report = engine.runner("heir").run(seq)
-    assert report is not None
-    assert engine.steps(seq)[-1].attempt == 2
-    assert engine.process(seq).state == {"done": True}
-
-
 def test_a_trivial_step_takes_six_statements_and_one_durable_commit(engine: EngineOnTest, tmp_path: Path) -> None:
     """Counted in the server's own log; the claim's commit is asynchronous, the record's is the durable one."""
     seq = engine.start(single(lambda: {"small": 1}), {"large": "x" * 100_000})
@@ -315,9 +287,14 @@ def test_only_one_clock_leads_and_another_takes_over(engine: EngineOnTest) -> No
     second.find(no_bells)
     assert (first.leads, second.leads) == (True, False)
     first.close()
-    second.find(no_bells)
-    assert second.leads
-    second.close()
+    deadline = time.monotonic() + 5
+    try:
+        # The server lets go of the lock a moment after it was told that the connection ends.
+        while not second.leads and time.monotonic() < deadline:
+            second.find(no_bells)
+        assert second.leads
+    finally:
+        second.close()
 
 
 def test_locks_are_checked_to_belong_to_connections(engine: EngineOnTest) -> None:
