@@ -2,92 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, LiteralString
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
 
-from orchestrator.engine.connection import WorkerConnection
-from orchestrator.engine.runner import StepRunner
 from orchestrator.engine.sweep import Sweep
-from orchestrator.language.steps import done, init, step
-from orchestrator.language.workflows import workflow
-from orchestrator.storage.session import db
-from orchestrator.storage.step_statements import CLAIM, CLEAR_LOCKS, RECORD, UNLOCK
+from tests.integration.engine.doomed_worker import HANGS, POINTS, start_doomed_worker, writes_once
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 Ledger = Callable[[], list[str]]
-
-_BEFORE: dict[str, LiteralString] = {
-    "before it claims": CLAIM,
-    "before its record": RECORD,
-    "before it unlocks": UNLOCK,
-}
-_AFTER: dict[str, LiteralString] = {
-    "after it cleared locks": CLEAR_LOCKS,
-    "after its claim": CLAIM,
-    "after its record": RECORD,
-    "between unlock and commit": UNLOCK,
-}
-POINTS = [*_BEFORE, *_AFTER, "in its function", "after its commit"]
-
-
-def kill_oneself() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class DoomedConnection(WorkerConnection):
-    """A worker's connection that kills its process at one point."""
-
-    def __init__(self, url: str, point: str) -> None:
-        super().__init__(url, "doomed")
-        self._point = point
-
-    def row(self, statement: LiteralString, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
-        if _BEFORE.get(self._point) == statement:
-            kill_oneself()
-        row = super().row(statement, values)
-        if _AFTER.get(self._point) == statement:
-            kill_oneself()
-        return row
-
-    def commit(self) -> None:
-        super().commit()
-        if self._point == "after its commit":
-            kill_oneself()
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_worker_killed_at_any_point_leaves_a_step_that_is_finished_once(
     engine: EngineOnTest, ledger: Ledger, point: str
 ) -> None:
-    doomed_process = multiprocessing.get_context("fork")
-    first = os.getpid()
-
-    @step("Writes")
-    def writes() -> dict[str, Any]:
-        db.session.execute(text("INSERT INTO ledger VALUES ('effect')"))
-        if point == "in its function" and os.getpid() != first:
-            kill_oneself()
-        return {"written": True}
-
-    @workflow("Writes once")
-    def writes_once() -> Any:
-        return init >> writes >> done
-
     seq = engine.start(writes_once)
     engine.runner().run(seq)
-    killed = doomed_process.Process(
-        target=lambda: StepRunner(DoomedConnection(engine.url, point), engine.catalog, engine.limits).run(seq)
-    )
-    killed.start()
-    killed.join(30)
-    assert killed.exitcode == -signal.SIGKILL
+    with start_doomed_worker(engine.url, seq, point) as killed:
+        assert killed.wait(30) == -signal.SIGKILL
     assert ledger() == (["effect"] if point == "after its commit" else [])
 
     # Its bell is lost with it: only the sweep is left to ring.
@@ -101,3 +36,19 @@ def test_a_worker_killed_at_any_point_leaves_a_step_that_is_finished_once(
     assert (process.status, process.state, process.failed_reason) == ("completed", {"written": True}, None)
     assert ledger() == ["effect"]
     assert [row.key for row in engine.steps(seq)] == ["start", "writes", "done"]
+
+
+def test_nobody_runs_a_claimed_step_until_its_worker_is_dead(engine: EngineOnTest, ledger: Ledger) -> None:
+    seq = engine.start(writes_once)
+    engine.runner().run(seq)
+    with start_doomed_worker(engine.url, seq, HANGS) as doomed:
+        assert doomed.stdout is not None
+        assert doomed.stdout.readline() == "claimed\n"
+        assert engine.runner("early").run(seq) is None
+        doomed.kill()
+    report, deadline = None, time.monotonic() + 20
+    while report is None and time.monotonic() < deadline:
+        report = engine.runner("heir").run(seq)
+    assert report is not None
+    assert engine.steps(seq)[-1].attempt == 2
+    assert (engine.process(seq).state, ledger()) == ({"written": True}, ["effect"])
