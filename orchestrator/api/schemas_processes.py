@@ -106,6 +106,16 @@ class ProcessDetailSchema(ProcessSchema):
         allow_none=True,
         metadata={"description": "JSON schema of the first page that a suspended process waits for"},
     )
+    tries = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of one that waits for a retry: how often the step ran"},
+    )
+    most_tries = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of one that waits for a retry: how often the step may run; null: without limit"},
+    )
 
 
 class StartedSchema(Schema):

@@ -12,7 +12,7 @@ import structlog
 from orchestrator.errors import ProcessNotFoundError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.transitions import ENDED, RUNNABLE
-from orchestrator.language.vocabulary import ProcessStatus
+from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 from orchestrator.services.context import Context
 from orchestrator.services.forms import first_page
 from orchestrator.services.list_conditions import Field, Kind
@@ -121,7 +121,10 @@ class StepView:
 
 @dataclass(frozen=True)
 class ProcessDetail:
-    """A process with all that it did and has yet to do. `form` is the first page that it waits for."""
+    """A process with all that it did and has yet to do. `form` is the first page that it waits for.
+
+    Of one that waits for a retry, `tries` is how often the step has run, `most_tries` how often it may, None: always.
+    """
 
     process: ProcessView
     traceback: str | None
@@ -129,6 +132,8 @@ class ProcessDetail:
     steps: tuple[StepView, ...]
     starts: tuple[StartRow, ...]
     form: dict[str, Any] | None
+    tries: int | None
+    most_tries: int | None
 
 
 def list_processes(context: Context, query: ListQuery) -> Page[ProcessView]:
@@ -159,7 +164,8 @@ def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
         related = subscriptions_of(session, [row.seq]).get(row.seq, [])
         form = _form(context.catalog, row)
     steps = _steps(row, past, context.catalog)
-    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form)
+    tries, most = _tries(context.catalog, row, past)
+    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form, tries, most)
 
 
 def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
@@ -229,6 +235,19 @@ def _past_step(step: StepRow) -> StepView:
         worker=step.worker,
         task_id=step.task_id,
     )
+
+
+def _tries(catalog: Catalog, row: DetailRow, past: list[StepRow]) -> tuple[int | None, int | None]:
+    if row.waiting_for != "retry" or row.step_key is None:
+        return None, None
+    tries = 0
+    for one in reversed(past):
+        if (one.position, one.status) != (row.position, StepStatus.WAITING) or one.generation != past[-1].generation:
+            break
+        tries += 1
+    workflow = catalog.workflows.get(row.pinned_workflow)
+    step = None if workflow is None else workflow.step(row.step_key)
+    return tries, None if step is None or step.retry is None else step.retry.attempts
 
 
 def _form(catalog: Catalog, row: DetailRow) -> dict[str, Any] | None:

@@ -16,11 +16,11 @@ WITH held AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT p.seq, h.pid FROM processes p JOIN held h ON h.key = (%(namespace)s::bigint << 48) | p.seq
     JOIN pg_stat_activity a ON a.pid = h.pid
-    WHERE p.status = 'running' AND p.claim IS NOT NULL AND p.deadline <= clock_timestamp() AND p.deadline > '-infinity'
+    WHERE p.status = 'running' AND p.claim IS NOT NULL AND p.deadline <= clock_timestamp() AND p.deadline > 'epoch'
       AND coalesce(a.backend_start <= p.claimed_at, true)
     FOR NO KEY UPDATE OF p SKIP LOCKED
 )
-UPDATE processes p SET deadline = '-infinity' FROM found WHERE p.seq = found.seq AND p.deadline <= clock_timestamp()
+UPDATE processes p SET deadline = 'epoch' FROM found WHERE p.seq = found.seq AND p.deadline <= clock_timestamp()
 RETURNING p.process_id, p.step_key, p.claimed_by, pg_terminate_backend(found.pid)
 """
 

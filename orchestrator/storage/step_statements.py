@@ -33,7 +33,7 @@ SELECT pg_advisory_unlock_all()
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
 # For ten seconds after a restart of the server nobody takes what was claimed before it: workers that have a result in
-# hand come back first.
+# hand come back first. A claim that the restart ended does not count as one that its worker lost.
 CLAIM: Final[LiteralString] = """
 WITH r AS MATERIALIZED (
     SELECT seq FROM processes
@@ -46,8 +46,10 @@ WITH r AS MATERIALIZED (
     SELECT seq FROM l WHERE CASE WHEN got AND sc = 'off' THEN engine_open() END
 ), u AS (
     UPDATE processes p
-    SET claim = %(claim)s, attempt = attempt + 1, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
-        deadline = CASE WHEN p.deadline = '-infinity' THEN p.deadline END, status = 'running'
+    SET claim = %(claim)s, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
+        attempt = p.attempt
+            + CASE WHEN p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time() THEN 0 ELSE 1 END,
+        deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running'
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
               p.is_task, p.created_by, p.waiting_since, p.started_at, p.deadline IS NOT NULL AS given_up
@@ -123,6 +125,18 @@ END_BACKEND: Final[LiteralString] = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(name)s
 """
 TRY_LOCK: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
+
+# Give a claim back uncounted, for the sweep to ring: the step did its work, and the server went away under it.
+HAND_BACK: Final[LiteralString] = """
+UPDATE processes SET claim = NULL, attempt = greatest(attempt - 1, 0), deadline = NULL, rung_at = 'epoch'
+WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
+"""
+
+# Count the claims that a worker has at this moment as none: it is told to stop, and may have to end its steps.
+UNCOUNT: Final[LiteralString] = """
+UPDATE processes SET attempt = greatest(attempt - 1, 0)
+WHERE status = 'running' AND claim IS NOT NULL AND starts_with(claimed_by, %(worker)s)
+"""
 
 # How often the step that a process stands at has waited for another try, since somebody last resumed it by hand.
 COUNT_RETRIES: Final[LiteralString] = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,14 +11,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import structlog
 from celery import Celery
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from orchestrator.engine.connection import WorkerConnection, check_session_locks
 from orchestrator.engine.runner import Limits, StepRunner
 from orchestrator.errors import SettingsError
 from orchestrator.language.catalog import Catalog
+from orchestrator.storage.database import libpq_url
+from orchestrator.storage.step_statements import UNCOUNT
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +38,21 @@ class WorkerProcess:
         self._limits = limits
         self._connection: WorkerConnection | None = None
         self._runner: StepRunner | None = None
+        self._main_process: int | None = None
+        self._shuts_down = False
 
     def runner(self) -> StepRunner:
         """The step runner of this process."""
         if self._runner is None:
-            worker = f"{socket.gethostname()}:{os.getpid()}"
+            worker = f"{_worker(self._main_process or os.getpid())}{os.getpid()}"
             self._connection = WorkerConnection(self._database_url, worker)
             self._runner = StepRunner(self._connection, self._catalog, self._limits)
         return self._runner
+
+    def _uncount(self) -> None:
+        """Steps that are cut short because this worker has to stop are not to blame for that."""
+        with psycopg.connect(libpq_url(self._database_url), autocommit=True, connect_timeout=3) as connection:
+            connection.execute(UNCOUNT, {"worker": _worker(os.getpid())})
 
     def install(self, application: Celery, check: Callable[[], None]) -> None:
         """Connect the signals of Celery.
@@ -72,6 +83,14 @@ class WorkerProcess:
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             self._connection = self._runner = None
+            self._main_process = os.getppid()
+
+        def shutting_down(**_: Any) -> None:
+            # Celery calls this in a signal handler of the main process, once for each signal: no log, no error.
+            if not self._shuts_down:
+                self._shuts_down = True
+                with contextlib.suppress(psycopg.Error):
+                    self._uncount()
 
         def child_stopped(**_: Any) -> None:
             if self._connection is not None:
@@ -79,7 +98,13 @@ class WorkerProcess:
 
         worker_init.connect(started, weak=False)
         worker_process_init.connect(child_started, weak=False)
+        worker_shutting_down.connect(shutting_down, weak=False)
         worker_process_shutdown.connect(child_stopped, weak=False)
+
+
+def _worker(main_process: int) -> str:
+    """How the names of the children of this worker begin."""
+    return f"{socket.gethostname()}/{main_process}:"
 
 
 def _pool_on_command_line(words: list[str]) -> str | None:

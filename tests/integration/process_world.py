@@ -16,10 +16,12 @@ from orchestrator.domain.subscriptions import SubscriptionModel
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import StepRunner
+from orchestrator.language.actions import Retry
 from orchestrator.language.admission import AuthContext, RunPredicateFail, RunPredicatePass
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.forms import FormGenerator, FormPage, SubmitFormPage
 from orchestrator.language.steps import begin, focussteps, init, inputstep, step, store_process_subscription
+from orchestrator.language.timers import sleep_for
 from orchestrator.language.vocabulary import Actor, State, SubscriptionLifecycle, UUIDstr
 from orchestrator.language.workflows import (
     create_workflow,
@@ -181,13 +183,33 @@ def unstorable_task() -> Any:
     return begin >> may_fail
 
 
+@step("Asks again", retry=Retry(attempts=3, wait=60, jitter=0))
+def asks_again() -> State:
+    if FAULTS:
+        raise RuntimeError(FAULTS.pop(0))
+    return {"answered": True}
+
+
+@task("Is tried again by itself")
+def retried_task() -> Any:
+    return begin >> asks_again >> sleep_for(3600)
+
+
 ON_PRODUCT = {
     "create_port": "CREATE",
     "modify_port": "MODIFY",
     "validate_port": "SYSTEM",
     "terminate_port": "TERMINATE",
 }
-ALONE = ("plain_task", "ends_with_input", "guarded_task", "lonely_task", "unstorable_task", "has_no_code")
+ALONE = (
+    "plain_task",
+    "ends_with_input",
+    "guarded_task",
+    "lonely_task",
+    "unstorable_task",
+    "retried_task",
+    "has_no_code",
+)
 
 
 @dataclass
@@ -249,6 +271,7 @@ def process_world(database: Database, database_url: str) -> Iterator[World]:
         guarded_task,
         lonely_task,
         unstorable_task,
+        retried_task,
     ):
         catalog.add_workflow(one)
     use_products(catalog.products)

@@ -68,6 +68,51 @@ def steps(detail: ProcessDetail) -> list[tuple[str, str]]:
     return [(step.key, step.status) for step in detail.steps]
 
 
+def test_a_step_that_waits_for_a_retry_says_when_and_how_often_and_an_operator_has_it_run_now(world: World) -> None:
+    FAULTS.extend(["first", "second"])
+    process_id = start(world, "retried_task")
+    waiting = process_detail(world.context, process_id)
+    assert (waiting.process.last_status, waiting.process.waiting_for) == ("waiting", "retry")
+    assert waiting.process.due_at is not None
+    assert (waiting.tries, waiting.most_tries) == (1, 3)
+    assert waiting.process.failed_reason == "Step 'Asks again' (asks_again): first"
+
+    resume_process(world.context, OPERATOR, process_id)
+    world.run()
+    again = process_detail(world.context, process_id)
+    assert (again.process.last_status, again.tries, again.most_tries) == ("waiting", 2, 3)
+    assert [step.error["error"] for step in again.steps if step.error] == ["first", "second"]
+
+    resume_process(world.context, OPERATOR, process_id)
+    world.run()
+    asleep = process_detail(world.context, process_id)
+    assert (asleep.process.last_status, asleep.process.waiting_for) == ("waiting", "time")
+    assert (asleep.tries, asleep.most_tries, asleep.process.failed_reason) == (None, None, None)
+    assert steps(asleep)[-2:] == [("sleep_for", "waiting"), ("done", "pending")]
+
+    resume_process(world.context, OPERATOR, process_id)
+    world.run()
+    assert process_detail(world.context, process_id).process.last_status == "completed"
+
+
+def test_a_step_whose_tries_run_out_has_failed_and_a_resume_gives_it_all_of_them_again(world: World) -> None:
+    FAULTS.extend(["first", "second", "third", "fourth"])
+    process_id = start(world, "retried_task")
+    for _ in range(2):
+        resume_process(world.context, OPERATOR, process_id)
+        world.run()
+    failed = process_detail(world.context, process_id)
+    assert (failed.process.last_status, failed.process.failed_reason, failed.tries) == (
+        "failed",
+        "Step 'Asks again' (asks_again): third",
+        None,
+    )
+    resume_process(world.context, OPERATOR, process_id)
+    world.run()
+    waiting = process_detail(world.context, process_id)
+    assert (waiting.process.last_status, waiting.tries) == ("waiting", 1)
+
+
 def test_an_input_step_takes_its_form_once_and_its_delta_is_what_was_entered(world: World) -> None:
     process_id = modify(world)
     before = process_detail(world.context, process_id)
