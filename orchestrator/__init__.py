@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RunPredicateFail,
         RunPredicatePass,
     )
+    from orchestrator.language.callbacks import callback_step
     from orchestrator.language.catalog import Catalog
     from orchestrator.language.forms import FormGenerator, FormPage, InputFormGenerator, SubmitFormPage
     from orchestrator.language.step_list import Step, StepList
@@ -99,6 +100,7 @@ __all__ = [
     "Workflow",
     "abort",
     "begin",
+    "callback_step",
     "change_lifecycle",
     "conditional",
     "create_workflow",
@@ -145,6 +147,7 @@ _HOMES = {
         "RunPredicateFail",
         "RunPredicatePass",
     ),
+    "orchestrator.language.callbacks": ("callback_step",),
     "orchestrator.language.catalog": ("Catalog",),
     "orchestrator.language.forms": (
         "FormGenerator",

@@ -250,6 +250,14 @@ class LostAttemptsError(OrchestratorError):
     """The workers that ran this step died again and again."""
 
 
+class CallbackRouteError(OrchestratorError):
+    """A step that has to do with a callback does not find the other one."""
+
+
+class CallbackTimeLimitError(OrchestratorError):
+    """Nobody called back in time."""
+
+
 class MissingCodeError(OrchestratorError):
     """No worker has the code of this step."""
 
@@ -263,6 +271,10 @@ class StepFailedError(OrchestratorError):
 
 class ProcessNotFoundError(NotFoundError):
     """There is no such process."""
+
+
+class CallbackNotFoundError(NotFoundError):
+    """There is no such callback."""
 
 
 class ForbiddenError(OrchestratorError):

@@ -11,6 +11,7 @@ from flask_smorest import Api
 
 from orchestrator.api import (
     audit,
+    callbacks,
     documents,
     engine,
     health,
@@ -39,6 +40,7 @@ DESCRIPTION = (
 BLUEPRINTS = (
     processes.blueprint,
     process_control.blueprint,
+    callbacks.blueprint,
     subscriptions.blueprint,
     products.blueprint,
     products.blocks_blueprint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -40,6 +41,8 @@ from orchestrator.errors import (
 PROBLEM_JSON = "application/problem+json"
 DOCUMENTED_AT = "/api/docs/problems#"
 RETRY_AFTER_SECONDS = 5
+
+_TOKEN_IN_PATH = re.compile(r"(/callback/)[^/]+")
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +129,7 @@ PREDICATE_FAILED = Problem(
     "predicate-failed", 412, "Not now", "The workflow's own condition for a start does not hold; `detail` says why."
 )
 ENGINE_PAUSED = Problem(
-    "engine-paused", 503, "Engine paused", "Nothing is started or resumed now; `detail` has the reason."
+    "engine-paused", 503, "Engine paused", "Nothing is started, resumed or called back now; `detail` has the reason."
 )
 
 # An error is the problem of the nearest class above it.
@@ -240,10 +243,15 @@ def _http(error: HTTPException) -> Response:
 
 def _database_gone(error: Exception) -> Response:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    log.warning("the database does not answer", error=type(cause).__name__, path=request.path)
+    log.warning("the database does not answer", error=type(cause).__name__, path=_logged_path())
     response = problem_response(UNAVAILABLE, "The database does not answer; nothing was changed. Try again shortly.")
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def _logged_path() -> str:
+    """The path without the token of a callback, which is as good as a password."""
+    return _TOKEN_IN_PATH.sub(r"\1(token)", request.path)
 
 
 def _unexpected(error: Exception) -> Response:
@@ -252,4 +260,4 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _log_failure(error: Exception) -> None:
-    log.error("request failed", method=request.method, path=request.path, request_id=request_id(), exc_info=error)
+    log.error("request failed", method=request.method, path=_logged_path(), request_id=request_id(), exc_info=error)

@@ -34,7 +34,11 @@ class ProcessSchema(Schema):
         required=True, allow_none=True, metadata={"description": "Of one that is waiting: retry or time"}
     )
     due_at = fields.AwareDateTime(
-        required=True, allow_none=True, metadata={"description": "Of one that is waiting: when it goes on"}
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of one that is waiting: when it goes on; of one that awaits a callback: when it fails"
+        },
     )
     assignee = fields.String(required=True, metadata={"description": "Who has to look at it next"})
     failed_reason = fields.String(required=True, allow_none=True)
@@ -115,6 +119,11 @@ class ProcessDetailSchema(ProcessSchema):
         required=True,
         allow_none=True,
         metadata={"description": "Of one that waits for a retry: how often the step may run; null: without limit"},
+    )
+    callback_progress = fields.Raw(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What the outside system last told about the callback that is waited for"},
     )
 
 

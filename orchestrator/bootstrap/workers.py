@@ -8,6 +8,7 @@ from celery import Celery
 
 from orchestrator.bootstrap.catalog_packages import load_catalog
 from orchestrator.bootstrap.logs import configure_logging
+from orchestrator.engine.callbacks import CallbackSigner, check_secret_key
 from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import SettingsError
@@ -26,10 +27,13 @@ def build_worker(settings: Settings) -> Celery:
     database_url = settings.require_database_url()
     application = build_application(settings)
     bell = CeleryBell(application, settings)
-    limits = Limits(settings.max_delta_bytes, settings.max_lost_attempts, settings.code_wait)
-    worker = WorkerProcess(database_url, load_catalog(settings), limits)
+    signer = CallbackSigner(settings.secret_key)
+    limits = Limits(settings.max_delta_bytes, settings.max_lost_attempts, settings.code_wait, signer)
+    catalog = load_catalog(settings)
+    worker = WorkerProcess(database_url, catalog, limits)
 
     def check() -> None:
+        check_secret_key(catalog, signer)
         missing = Migrations(database_url, settings.catalog_packages()).pending()
         if missing:
             raise SettingsError(f"the database lacks migrations ({', '.join(missing)}): run `orchestrator db upgrade`")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.domain.saving import contains_models, save_models
+from orchestrator.engine.callbacks import CallbackSigner, Route, await_callback, open_route
 from orchestrator.engine.claims import release
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
@@ -26,6 +27,7 @@ from orchestrator.errors import AuthoringError, LostClaimError, ProcessTimeLimit
 from orchestrator.language.actions import (
     Abort,
     Action,
+    AwaitCallback,
     Call,
     Finish,
     Form,
@@ -53,10 +55,14 @@ _TRIES = 3
 class Attempt:
     """One claim on its way to a record."""
 
-    def __init__(self, connection: WorkerConnection, place: Place, max_delta_bytes: int) -> None:
+    def __init__(
+        self, connection: WorkerConnection, place: Place, max_delta_bytes: int, signer: CallbackSigner
+    ) -> None:
         self._connection = connection
         self._place = place
         self._max_delta_bytes = max_delta_bytes
+        self._signer = signer
+        self._route: Route | None = None
         claim = place.claim
         self._origin = Origin(claim.created_by, claim.process_id, claim.seq, place.key)
         # An outcome that can be recorded again without running the step again: it was reached without db.session,
@@ -98,7 +104,7 @@ class Attempt:
 
     def fail(self, error: BaseException, step: Step | None) -> Transition | None:
         """Record that the step failed, or that it will be tried again; its effects are rolled back already."""
-        verdict = judge(error, is_task=self._place.claim.is_task)
+        verdict = self._judge(error)
         claim = self._place.claim
         log.info("step failed", step=self._place.key, process_id=str(claim.process_id), error=verdict.error.message)
         try:
@@ -121,10 +127,13 @@ class Attempt:
             return self.fail(error, step)
 
         def record(provide: Callable[[], Session]) -> None:
-            verdict = judge(error, is_task=self._place.claim.is_task)
-            self._record_again(self._failure_outcome(verdict, error, step), provide)
+            self._record_again(self._failure_outcome(self._judge(error), error, step), provide)
 
         return self._after_loss(record)
+
+    def _judge(self, error: BaseException) -> Verdict:
+        verdict = judge(error, is_task=self._place.claim.is_task)
+        return verdict if self._route is None else replace(verdict, error=self._route.hide_in(verdict.error))
 
     def _run_and_record(self, step: Step, limit: TimeLimit | None) -> None:
         prepared = None if self._in_hand is not None else self._prepare(step)
@@ -136,7 +145,9 @@ class Attempt:
             session = self._connection.opened_session
             if session is not None:
                 session.flush()
-            elif not (isinstance(outcome, Done) and contains_models(outcome.delta)):
+            elif not (isinstance(outcome, Done) and contains_models(outcome.delta)) and not isinstance(
+                step.action, AwaitCallback
+            ):
                 self._in_hand = outcome
             self._record(outcome)
 
@@ -150,8 +161,15 @@ class Attempt:
         }
         # Models are loaded in a transaction that ends before the function is called: no idle transaction during a
         # slow call to the outside.
+        handed = self._handed(step.action)
         with self._connection.transaction() as provide, current_session(provide, self._origin):
-            return prepare(step, claim.state, SubscriptionLoader(), extras)
+            return prepare(step, claim.state, SubscriptionLoader(), extras, handed)
+
+    def _handed(self, action: Call) -> dict[str, object]:
+        if action.callback_route_key is None:
+            return {}
+        self._route = open_route(self._connection, self._place, self._signer)
+        return {action.callback_route_key: self._route.path}
 
     def _set_deadline(self, limit: TimeLimit) -> None:
         claim = self._place.claim
@@ -183,6 +201,8 @@ class Attempt:
         match action:
             case Form():
                 return NeedsInput()
+            case AwaitCallback():
+                return await_callback(self._connection, self._place, action, lambda arrived: focus.widen(Done(arrived)))
             case Start() | Finish():
                 return Done({})
             case Abort():
@@ -207,6 +227,8 @@ class Attempt:
     def _record(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             outcome = replace(outcome, delta=save_models(outcome.delta))
+            if self._route is not None:
+                self._route.refuse_in(outcome.delta, f"Step {self._place.name!r} (key {self._place.key})")
         # Known before the commit: whether that was answered may have to be found out afterwards.
         self._transition = transition_of(self._place, outcome)
         write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)

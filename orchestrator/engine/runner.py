@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import structlog
 
 from orchestrator.engine.attempt import Attempt
 from orchestrator.engine.bell import Ring
+from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.claims import Claim, claim_step, give_back
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.record import Place
@@ -27,11 +28,13 @@ _CODE_RECHECK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Limits:
-    """The settings that the engine knows: bytes of JSON a step may return, lost claims, seconds to wait for code."""
+    """The settings that the engine knows: bytes of JSON a step may return, lost claims, seconds to wait for code, and
+    what signs the routes of callbacks."""
 
     max_delta_bytes: int
     max_lost_attempts: int
     code_wait: float
+    signer: CallbackSigner = field(default_factory=CallbackSigner)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class StepRunner:
             return None
         assignee, shown_name = ("SYSTEM", None) if step is None else (str(step.assignee), step.name)
         place = Place(claim, version, assignee, task_id, shown_name)
-        attempt = Attempt(self._connection, place, self._limits.max_delta_bytes)
+        attempt = Attempt(self._connection, place, self._limits.max_delta_bytes, self._limits.signer)
         limit = None if workflow is None else workflow.time_limit
         left = time_left(self._connection, claim, limit)
         if step is None:

@@ -10,6 +10,8 @@ import structlog
 
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.holders import Holders
+from orchestrator.errors import CallbackTimeLimitError
+from orchestrator.storage.callback_statements import FAIL_LATE_CALLBACKS
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
@@ -60,6 +62,8 @@ class Sweep:
                 return []
             self._holders.end(connection)
             connection.execute(WAKE, {"most": _MOST_AT_ONCE})
+            late = {"error": CallbackTimeLimitError.__name__, "most": _MOST_AT_ONCE}
+            connection.execute(FAIL_LATE_CALLBACKS, late)
             gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}
             connection.execute(LET_GO, gone)
             orphans = {"namespace": STEP_LOCKS, "again": _AGAIN_ORPHAN_SECONDS, "most": _MOST_AT_ONCE}

@@ -19,9 +19,14 @@ Moment = datetime | str | Callable[[State], datetime | str]
 
 @dataclass(frozen=True)
 class Call:
-    """Call an author's function and merge what it returns into the state."""
+    """Call an author's function and merge what it returns into the state.
+
+    `callback_route_key`: the parameter under which it is handed the route of the callback that the next
+    AwaitCallback step waits for.
+    """
 
     function: Function
+    callback_route_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,14 @@ class Form:
     """Suspend until somebody has filled in the form that this function makes."""
 
     function: Function
+
+
+@dataclass(frozen=True)
+class AwaitCallback:
+    """Wait until an outside system calls back, at most `time_limit` seconds; keep what it sends under `result_key`."""
+
+    result_key: str
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,20 @@ class Until:
     moment: Moment
 
 
-Action = Call | Form | Start | Finish | Abort | SetStatus | Unsync | Resync | StoreProcessSubscription | Sleep | Until
+Action = (
+    Call
+    | Form
+    | AwaitCallback
+    | Start
+    | Finish
+    | Abort
+    | SetStatus
+    | Unsync
+    | Resync
+    | StoreProcessSubscription
+    | Sleep
+    | Until
+)
 
 
 def kind_of(action: Action) -> str:
@@ -96,6 +122,8 @@ def kind_of(action: Action) -> str:
             return "call"
         case Form():
             return "form"
+        case AwaitCallback():
+            return "await_callback"
         case Start():
             return "start"
         case Finish():

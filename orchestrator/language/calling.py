@@ -82,7 +82,11 @@ class Prepared:
 
 
 def prepare(
-    step: Step, state: State, loader: ModelLoader, extras: Mapping[str, object] = NO_EXTRAS
+    step: Step,
+    state: State,
+    loader: ModelLoader,
+    extras: Mapping[str, object] = NO_EXTRAS,
+    handed: Mapping[str, object] = NO_EXTRAS,
 ) -> Prepared | Skipped:
     """Decide whether a step runs, and build its arguments.
 
@@ -90,6 +94,7 @@ def prepare(
         step: one with a function (Call or Form).
         state: the state of the process; it is not changed.
         extras: values by name for parameters that the state lacks (`idempotency_key`, `process_id`).
+        handed: values by name that win over what the state has under these names.
 
     Raises:
         MissingParameterError, ArgumentError, AuthoringError: see `build_arguments`.
@@ -102,7 +107,8 @@ def prepare(
     focus = focus_on(step, state)
     if isinstance(focus, Skipped):
         return focus
-    return Prepared(function, build_arguments(function, focus.inner, loader, extras, focus.label), focus)
+    inner = {key: value for key, value in focus.inner.items() if key not in handed} if handed else focus.inner
+    return Prepared(function, build_arguments(function, inner, loader, {**extras, **handed}, focus.label), focus)
 
 
 def focus_on(step: Step, state: State) -> Focus | Skipped:

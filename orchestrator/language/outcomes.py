@@ -57,7 +57,6 @@ class NeedsInput:
 class AwaitsCallback:
     """The step waits for an outside system to call back, at most `time_limit` seconds."""
 
-    delta: State = field(default_factory=dict)
     time_limit: float | None = None
 
 

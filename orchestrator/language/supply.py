@@ -20,6 +20,7 @@ from typing import Any, Final, assert_never
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import (
     Abort,
+    AwaitCallback,
     Call,
     Finish,
     Form,
@@ -74,7 +75,7 @@ def unsupplied(steps: Iterable[Step], target: Target, form: Any) -> Iterator[Uns
         focused = next((wrapper for wrapper in one.wrappers if isinstance(wrapper, Lens)), None)
         if focused is None and one.function is not None:
             for name in _asked_for(one.function):
-                if name not in known:
+                if name not in known and name != _handed_to(one):
                     yield Unsupplied(one, one.function, name)
         change = _change(one) if focused is None else _focused_change(focused)
         if change is None:
@@ -131,8 +132,14 @@ def _asked_for(function: Function) -> Iterator[str]:
             yield parameter.name
 
 
+def _handed_to(step: Step) -> str | None:
+    return step.action.callback_route_key if isinstance(step.action, Call) else None
+
+
 def _change(step: Step) -> _Change | None:
     match step.action:
+        case AwaitCallback(result_key):
+            return _Change(frozenset({result_key}))
         case Call(function):
             return _returned(function)
         case Form(function):

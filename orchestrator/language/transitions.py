@@ -76,8 +76,10 @@ def after_outcome(process: ProcessValue, outcome: Outcome, now: datetime) -> Tra
             return _advance(process, StepStatus.SKIPPED)
         case NeedsInput():
             return Transition(_fresh(process, ProcessStatus.SUSPENDED), StepStatus.SUSPEND)
-        case AwaitsCallback():
-            return Transition(_fresh(process, ProcessStatus.AWAITING_CALLBACK), StepStatus.AWAITING_CALLBACK)
+        case AwaitsCallback(time_limit=limit):
+            awaiting = _fresh(process, ProcessStatus.AWAITING_CALLBACK)
+            due_at = None if limit is None else now + timedelta(seconds=limit)
+            return Transition(replace(awaiting, due_at=due_at), StepStatus.AWAITING_CALLBACK)
         case RetryLater(error=error, wait=wait):
             waiting = replace(
                 _fresh(process, ProcessStatus.WAITING), waiting_for="retry", due_at=now + timedelta(seconds=wait)
@@ -164,6 +166,28 @@ def after_migrate(process: ProcessValue, position: int, steps: int) -> ProcessVa
     if not 0 <= position < steps:
         raise ImpossibleTransitionError(f"a list of {steps} steps has no step {position + 1}")
     return ProcessValue(ProcessStatus.RESUMED, position, steps)
+
+
+def after_callback(process: ProcessValue) -> ProcessValue:
+    """The outside system called back: the step that waited for it runs again and takes what came.
+
+    Raises:
+        ImpossibleTransitionError: the process awaits no callback.
+    """
+    if process.status is not ProcessStatus.AWAITING_CALLBACK:
+        raise ImpossibleTransitionError(f"a process that is {process.status} awaits no callback")
+    return _fresh(process, ProcessStatus.RESUMED)
+
+
+def after_callback_time_limit(process: ProcessValue, reason: str) -> Transition:
+    """Nobody called back in time.
+
+    Raises:
+        ImpossibleTransitionError: the process awaits no callback.
+    """
+    if process.status is not ProcessStatus.AWAITING_CALLBACK:
+        raise ImpossibleTransitionError(f"a process that is {process.status} awaits no callback")
+    return Transition(replace(_fresh(process, ProcessStatus.FAILED), failed_reason=reason), StepStatus.FAILED)
 
 
 def after_abort(process: ProcessValue) -> Transition:

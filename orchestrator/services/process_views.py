@@ -18,6 +18,7 @@ from orchestrator.services.forms import first_page
 from orchestrator.services.list_conditions import Field, Kind
 from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.resuming import input_form
+from orchestrator.storage.callback_delivery import progress_of
 from orchestrator.storage.process_reading import (
     IS_PAUSED,
     PROCESSES,
@@ -121,9 +122,11 @@ class StepView:
 
 @dataclass(frozen=True)
 class ProcessDetail:
-    """A process with all that it did and has yet to do. `form` is the first page that it waits for.
+    """A process with all that it did and has yet to do.
 
-    Of one that waits for a retry, `tries` is how often the step has run, `most_tries` how often it may, None: always.
+    `form` is the first page that it waits for, `callback_progress` what was last said about the callback that it waits
+    for. Of one that waits for a retry, `tries` is how often the step has run, `most_tries` how often it may, None:
+    always.
     """
 
     process: ProcessView
@@ -134,6 +137,7 @@ class ProcessDetail:
     form: dict[str, Any] | None
     tries: int | None
     most_tries: int | None
+    callback_progress: Any
 
 
 def list_processes(context: Context, query: ListQuery) -> Page[ProcessView]:
@@ -163,9 +167,10 @@ def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
         starts = tuple(starts_of(session, row.seq))
         related = subscriptions_of(session, [row.seq]).get(row.seq, [])
         form = _form(context.catalog, row)
+        progress = progress_of(session, row.seq)
     steps = _steps(row, past, context.catalog)
     tries, most = _tries(context.catalog, row, past)
-    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form, tries, most)
+    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form, tries, most, progress)
 
 
 def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:

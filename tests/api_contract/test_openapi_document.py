@@ -45,6 +45,7 @@ PLACES: Final = {
 }
 # What these do needs a step by its key, or another release of the code: nobody makes that up.
 NOT_BY_CHANCE: Final = {"PUT /api/processes/{process_id}/rerun", "PUT /api/processes/{process_id}/migrate"}
+TOKENS: Final = ["dG9rZW4", "%C3%BC"]
 WORKFLOWS: Final = ["ten_steps", "ask_for_colour", "create_thing", "modify_thing"]
 
 
@@ -60,7 +61,9 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
             for parameter in operation.get("parameters", []):
                 if parameter.get("in") == "path":
                     name = parameter["name"]
-                    values = WORKFLOWS if name == "workflow_key" else [stand_in(name, n) for n in range(PLACES[name])]
+                    values = {"workflow_key": WORKFLOWS, "token": TOKENS}.get(name) or [
+                        stand_in(name, n) for n in range(PLACES[name])
+                    ]
                     parameter["examples"] = {value: {"value": value} for value in values}
     return document
 
@@ -79,10 +82,17 @@ def system() -> Iterator[RunningSystem]:
 
 @pytest.fixture(scope="module")
 def processes(system: RunningSystem) -> Callable[[str], dict[str, str]]:
-    """The ids of processes for an operation, by the ids that stand for them: what it does to them disturbs no other."""
+    """The ids of processes for an operation, and a token, by what stands for them: what it does disturbs no other."""
 
     @cache
     def for_operation(label: str) -> dict[str, str]:
+        if "/callback/" in label:
+            gate = system.new_gate()
+            awaiting = system.start("order_outside", {"gate": gate.name})
+            system.wait_for(awaiting, "awaiting_callback")
+            token = (gate.folder / f"{gate.name}.route").read_text().rpartition("/")[2]
+            stand_ins = {stand_in("process_id", number): awaiting for number in range(PLACES["process_id"])}
+            return {**stand_ins, TOKENS[0]: token}
         failing = system.start("fail_until_open", {"gate": system.new_gate().name})
         asking = system.start("ask_for_colour")
         system.wait_for(failing, "failed")

@@ -24,6 +24,8 @@ from orchestrator.language.outcomes import Done, Failed, NeedsInput, Outcome, Re
 from orchestrator.language.transitions import (
     ProcessValue,
     after_abort,
+    after_callback,
+    after_callback_time_limit,
     after_claim,
     after_input,
     after_migrate,
@@ -176,6 +178,10 @@ def ways_out(status: ProcessStatus) -> set[str]:
         ways.add("outcome of the step")
     if passes(after_input, process):
         ways.add("input")
+    if passes(after_callback, process):
+        ways.add("callback")
+    if passes(after_callback_time_limit, process, "late"):
+        ways.add("time limit")
     if status in statuses_with_a_timer():
         ways.add("timer")
     if passes(after_resume, process):

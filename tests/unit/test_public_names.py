@@ -10,12 +10,13 @@ import pytest
 import orchestrator
 
 NAMES = """
-step retrystep inputstep step_group conditional focussteps steplens begin init done abort StepList workflow task
-create_workflow modify_workflow terminate_workflow validate_workflow reconcile_workflow set_status
+step retrystep inputstep step_group callback_step conditional focussteps steplens begin init done abort StepList
+workflow task create_workflow modify_workflow terminate_workflow validate_workflow reconcile_workflow set_status
 store_process_subscription sleep_for wait_until unsync unsync_unchecked resync ensure_provisioning_status
-SubscriptionModel ProductBlockModel SubscriptionLifecycle change_lifecycle Target State UUIDstr FormPage SubmitFormPage
-FormGenerator InputFormGenerator Retry REMOVED db Catalog Workflow Step Actor Assignee AuthAction AuthContext
-PredicateContext RunPredicatePass RunPredicateFail ProcessStatus StepStatus InconsistentDataError ProcessFailureError
+SubscriptionModel ProductBlockModel SubscriptionLifecycle change_lifecycle Target State UUIDstr FormPage
+SubmitFormPage FormGenerator InputFormGenerator Retry REMOVED db Catalog Workflow Step Actor Assignee AuthAction
+AuthContext PredicateContext RunPredicatePass RunPredicateFail ProcessStatus StepStatus InconsistentDataError
+ProcessFailureError
 """.split()  # noqa: SIM905 - read as words
 
 

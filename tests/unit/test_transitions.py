@@ -31,6 +31,8 @@ from orchestrator.language.transitions import (
     ProcessValue,
     Transition,
     after_abort,
+    after_callback,
+    after_callback_time_limit,
     after_claim,
     after_input,
     after_migrate,
@@ -112,6 +114,17 @@ def test_waits_have_a_moment_and_a_word_for_what_they_wait_for() -> None:
     assert (retry.waiting_for, retry.due_at, retry.failed_reason) == ("retry", NOW + timedelta(seconds=60), "no")
     sleep = after_outcome(a_process(ProcessStatus.RUNNING), WaitUntil(LATER), NOW).process
     assert (sleep.waiting_for, sleep.due_at, sleep.failed_reason) == ("time", LATER, None)
+    callback = after_outcome(a_process(ProcessStatus.RUNNING), AwaitsCallback(60.0), NOW).process
+    assert (callback.waiting_for, callback.due_at) == (None, NOW + timedelta(seconds=60))
+    endless = after_outcome(a_process(ProcessStatus.RUNNING), AwaitsCallback(), NOW).process
+    assert endless.due_at is None
+
+
+def test_a_callback_lets_the_step_that_waited_run_again_and_its_time_limit_fails_it() -> None:
+    assert after_callback(a_process(ProcessStatus.AWAITING_CALLBACK)) == ProcessValue(ProcessStatus.RESUMED, 1, 3)
+    late = after_callback_time_limit(a_process(ProcessStatus.AWAITING_CALLBACK), "too late")
+    failed = ProcessValue(ProcessStatus.FAILED, 1, 3, failed_reason="too late")
+    assert late == Transition(failed, StepStatus.FAILED)
 
 
 def test_the_last_step_waits_too() -> None:
@@ -130,6 +143,12 @@ ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessS
     "skip": (lambda process: after_skip(process).process, RETRYABLE, ProcessStatus.RESUMED),
     "rerun": (lambda process: after_rerun(process, 0), REWINDABLE, ProcessStatus.RESUMED),
     "migrate": (lambda process: after_migrate(process, 0, 5), MIGRATABLE, ProcessStatus.RESUMED),
+    "callback": (after_callback, frozenset({ProcessStatus.AWAITING_CALLBACK}), ProcessStatus.RESUMED),
+    "time limit of a callback": (
+        lambda process: after_callback_time_limit(process, "too late").process,
+        frozenset({ProcessStatus.AWAITING_CALLBACK}),
+        ProcessStatus.FAILED,
+    ),
     "abort": (
         lambda process: after_abort(process).process,
         frozenset(ProcessStatus) - ENDED,

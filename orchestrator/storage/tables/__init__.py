@@ -1,5 +1,6 @@
 """All tables. One module for each subject; `Base.metadata` is the schema that the migrations are compared with."""
 
+from orchestrator.storage.tables.callbacks import CallbackTable
 from orchestrator.storage.tables.catalog import (
     FixedInputTable,
     ProductBlockRelationTable,
@@ -32,6 +33,7 @@ from orchestrator.storage.tables.subscriptions import (
 __all__ = [
     "AuditTable",
     "Base",
+    "CallbackTable",
     "EngineSettingsTable",
     "FixedInputTable",
     "IdempotencyKeyTable",

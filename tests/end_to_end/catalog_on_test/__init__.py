@@ -6,6 +6,7 @@ Tests steer it through files in the folder `CATALOG_ON_TEST_FOLDER`: see `gates`
 from __future__ import annotations
 
 from catalog_on_test.bad_habits import endless_death, lacks_a_parameter, misbehave
+from catalog_on_test.callbacks import order_outside
 from catalog_on_test.plain import ask_for_colour, fail_until_open, ten_steps, write_ledger
 from catalog_on_test.things import (
     Thing,
@@ -32,6 +33,7 @@ def register(catalog: Catalog) -> None:
         write_ledger,
         fail_until_open,
         ask_for_colour,
+        order_outside,
         misbehave,
         lacks_a_parameter,
         endless_death,

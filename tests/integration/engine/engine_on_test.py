@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import Limits, StepReport, StepRunner
 from orchestrator.language.catalog import Catalog
@@ -16,7 +18,8 @@ from orchestrator.services.pinned_steps import steps_to_pin
 from orchestrator.storage.database import Database
 from orchestrator.storage.tables import ProcessStepTable, ProcessTable, WorkflowTable, WorkflowVersionTable
 
-LIMITS = Limits(max_delta_bytes=1_000_000, max_lost_attempts=3, code_wait=60.0)
+SECRET_KEY = SecretStr("a key of the tests")
+LIMITS = Limits(1_000_000, max_lost_attempts=3, code_wait=60.0, signer=CallbackSigner(SECRET_KEY))
 
 
 @dataclass

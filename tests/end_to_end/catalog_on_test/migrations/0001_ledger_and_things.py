@@ -21,6 +21,7 @@ TASKS = (
     "write_ledger",
     "fail_until_open",
     "ask_for_colour",
+    "order_outside",
     "misbehave",
     "lacks_a_parameter",
     "endless_death",
