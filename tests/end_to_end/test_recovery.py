@@ -43,6 +43,29 @@ def test_a_step_that_ends_its_worker_fails_after_three_attempts(system: RunningS
     assert system.run("ten_steps")["last_status"] == "completed"
 
 
+def test_a_step_that_takes_too_long_fails_and_its_child_works_on(system: RunningSystem) -> None:
+    failed = system.wait_for(system.start("takes_too_long"), "failed")
+    assert "did not end within its time limit of 0.5 seconds" in failed["failed_reason"]
+    row = row_of(failed, "take_too_long")
+    assert row["attempt"] == 1
+    assert int(row["worker"].rpartition(":")[2]) in system.worker_children()
+
+
+def test_a_step_that_cannot_be_interrupted_meets_its_hard_limit_and_its_child_is_replaced(
+    system: RunningSystem,
+) -> None:
+    wait_until(lambda: len(system.worker_children()) == 2, lambda: "the last child that died has no successor")
+    children = system.worker_children()
+    failed = system.wait_for(system.start("listens_to_nobody"), "failed")
+    assert "given up at the hard limit" in failed["failed_reason"]
+    assert [row["status"] for row in failed["steps"] if row["key"] == "listen_to_nobody"] == ["failed"]
+    wait_until(
+        lambda: len(system.worker_children() & children) == 1 and len(system.worker_children()) == 2,
+        lambda: f"the child that is stuck is not replaced: {children}, now {system.worker_children()}",
+    )
+    assert system.run("ten_steps")["last_status"] == "completed"
+
+
 def test_an_abort_wins_at_once_over_a_step_that_runs(system: RunningSystem) -> None:
     gate = system.new_gate()
     process_id = system.start("write_ledger", {"gate": gate.name})

@@ -5,7 +5,13 @@ Tests steer it through files in the folder `CATALOG_ON_TEST_FOLDER`: see `gates`
 
 from __future__ import annotations
 
-from catalog_on_test.bad_habits import endless_death, lacks_a_parameter, misbehave
+from catalog_on_test.bad_habits import (
+    endless_death,
+    lacks_a_parameter,
+    listens_to_nobody,
+    misbehave,
+    takes_too_long,
+)
 from catalog_on_test.callbacks import order_outside
 from catalog_on_test.plain import ask_for_colour, fail_until_open, ten_steps, write_ledger
 from catalog_on_test.things import (
@@ -37,6 +43,8 @@ def register(catalog: Catalog) -> None:
         misbehave,
         lacks_a_parameter,
         endless_death,
+        takes_too_long,
+        listens_to_nobody,
         create_thing,
         modify_thing,
         repaint_thing,

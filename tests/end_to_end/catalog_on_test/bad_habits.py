@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -105,6 +108,33 @@ def ask_too_much(never_given: str) -> State:
 def lacks_a_parameter() -> StepList:
     """The second step cannot run."""
     return begin >> unforeseen >> ask_too_much
+
+
+@step("Take too long", time_limit=0.5)
+def take_too_long() -> State:
+    """Can be interrupted."""
+    time.sleep(60)
+    return {}
+
+
+@task("Take too long")
+def takes_too_long() -> StepList:
+    """One step."""
+    return begin >> take_too_long
+
+
+@step("Listen to nobody", time_limit=0.5)
+def listen_to_nobody() -> State:
+    """Cannot be interrupted, as C code that holds all of Python up."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+    ctypes.PyDLL(None).sleep(60)
+    return {}
+
+
+@task("Listen to nobody")
+def listens_to_nobody() -> StepList:
+    """One step."""
+    return begin >> listen_to_nobody
 
 
 @step("End the worker child")

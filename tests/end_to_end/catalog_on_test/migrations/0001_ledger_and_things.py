@@ -25,6 +25,8 @@ TASKS = (
     "misbehave",
     "lacks_a_parameter",
     "endless_death",
+    "takes_too_long",
+    "listens_to_nobody",
     "never_deployed",
 )
 ON_THINGS = {
