@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -201,27 +201,36 @@ def test_a_failed_step_is_shown_with_its_error_and_runs_again_after_a_resume(wor
     assert process_detail(world.context, process_id).process.last_status == "completed"
 
 
-def at_once(number: int, action: Callable[[], None]) -> list[str]:
-    """Do something several times at the same moment; "done" or the name of the error, for each."""
-    gate = threading.Barrier(number)
+def at_once(world: World, number: int, action: Callable[[], None]) -> list[str]:
+    """Do something to processes several times at the same moment; "done" or the name of the error, for each.
 
-    def attempt(_: int) -> str:
-        gate.wait()
+    All have looked at the process before the first may change it.
+    """
+
+    def attempt() -> str:
         try:
             action()
         except ConflictError:
             return "conflict"
         return "done"
 
-    with ThreadPoolExecutor(number) as pool:
-        return sorted(pool.map(attempt, range(number)))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with ThreadPoolExecutor(number) as pool, world.context.database.engine.connect() as holder:
+        holder.exec_driver_sql("SELECT FROM processes FOR UPDATE")
+        attempts = [pool.submit(attempt) for _ in range(number)]
+        deadline = time.monotonic() + 20
+        while world.query(waiting) != [(number,)] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert world.query(waiting) == [(number,)]
+        holder.rollback()
+        return sorted(one.result() for one in attempts)
 
 
 @pytest.mark.parametrize("suspended", [True, False], ids=["input", "retry"])
 def test_of_many_resumes_at_once_one_succeeds_and_the_step_runs_once(world: World, suspended: bool) -> None:
     process_id = modify(world) if suspended else failed_task(world)
     pages = [{"colour": "red"}] if suspended else []
-    outcome = at_once(6, lambda: resume_process(world.context, OPERATOR, process_id, pages))
+    outcome = at_once(world, 6, lambda: resume_process(world.context, OPERATOR, process_id, pages))
     assert outcome == ["conflict"] * 5 + ["done"]
     assert len(world.bell.rings) == 1
     world.run()
@@ -294,7 +303,7 @@ def test_a_running_step_is_shown_and_an_abort_ends_it_at_once(world: World) -> N
 
 def test_of_two_aborts_at_once_one_succeeds(world: World) -> None:
     process_id = failed_task(world)
-    assert at_once(4, lambda: abort_process(world.context, OPERATOR, process_id)) == ["conflict"] * 3 + ["done"]
+    assert at_once(world, 4, lambda: abort_process(world.context, OPERATOR, process_id)) == ["conflict"] * 3 + ["done"]
     assert world.query("SELECT count(*) FROM process_steps WHERE status = 'abort'") == [(1,)]
 
 
