@@ -161,7 +161,7 @@ def test_a_callback_and_the_record_of_the_step_that_waits_meet(
             wait_until(lambda: waiting_for_locks(engine) == 1)
         else:
             calls.append(pool.submit(call_back_behind_the_record))
-        pool.submit(let_go)
+        calls.append(pool.submit(let_go))
         return True
 
     def call_back_behind_the_record() -> None:
@@ -169,14 +169,18 @@ def test_a_callback_and_the_record_of_the_step_that_waits_meet(
         outside.call_back(seq, {"number": 9})
 
     def let_go() -> None:
-        wait_until(lambda: waiting_for_locks(engine) == 2)
-        holder.rollback()
+        try:
+            wait_until(lambda: waiting_for_locks(engine) == 2)
+        finally:
+            holder.rollback()
 
     calls: list[Future[None]] = []
     seq = engine.start(asking(outside, around=conditional(hold_up)))
-    with psycopg.connect(libpq_url(engine.url)) as holder, ThreadPoolExecutor(2) as pool:
+    never_for_ever = "-c idle_in_transaction_session_timeout=15s"
+    with psycopg.connect(libpq_url(engine.url), options=never_for_ever) as holder, ThreadPoolExecutor(2) as pool:
         engine.run(seq)
-        calls[0].result(20)
+        for call in calls:
+            call.result(20)
     engine.run(seq)
 
     assert engine.process(seq).state == {"asked": True, "callback_result": {"number": 9}, "seen": 9}
@@ -184,7 +188,11 @@ def test_a_callback_and_the_record_of_the_step_that_waits_meet(
 
 
 def waiting_for_locks(engine: EngineOnTest) -> int:
-    statement = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    """How many wait to lock the row of a process, before they have looked at or written anything else."""
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+        "AND position('FOR NO KEY UPDATE' IN query) > 0"
+    )
     count: int = engine.query(statement)[0][0]
     return count
 
