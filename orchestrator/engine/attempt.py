@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -89,8 +90,11 @@ class Attempt:
                 self._note_drop()
                 return None
             except BaseException as raised:
-                if isinstance(raised, KeyboardInterrupt):
-                    raise
+                if (
+                    isinstance(raised, KeyboardInterrupt)
+                    and signal.getsignal(signal.SIGINT) == signal.default_int_handler
+                ):
+                    raise  # somebody at a keyboard; worker children ignore the signal, there it is the author's own
                 if limit is not None and raised is limit.error:
                     return self._fail_late(raised, step)
                 if self._connection.lost:

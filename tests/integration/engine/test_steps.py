@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -179,6 +180,25 @@ def test_a_step_that_misbehaves_fails_with_step_and_cause_and_the_worker_lives_o
     engine.run(after, runner)
     assert engine.process(after).status == "completed"
     assert engine.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+def raises_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_a_step_makes_itself_fails_it_and_one_from_the_keyboard_goes_through(
+    engine: EngineOnTest,
+) -> None:
+    seq = engine.start(one_step(raises_keyboard_interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(seq)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        engine.run(seq)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "KeyboardInterrupt" in str(engine.process(seq).traceback)
+    assert engine.process(seq).status == "failed"
 
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
