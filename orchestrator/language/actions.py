@@ -11,6 +11,9 @@ from typing import Any, assert_never
 from orchestrator.errors import AuthoringError
 from orchestrator.language.vocabulary import State, SubscriptionLifecycle, Target
 
+# Ten years: later moments are of no use, and much later ones are no dates.
+_LONGEST_WAIT = 10 * 365 * 86_400.0
+
 Function = Callable[..., Any]
 Predicate = Callable[[State], bool]
 Duration = float | timedelta | Callable[[State], float | timedelta]
@@ -190,9 +193,9 @@ class Retry:
     def __post_init__(self) -> None:
         if self.attempts is not None and (type(self.attempts) is not int or self.attempts < 1):
             raise AuthoringError(f"Retry: attempts must be 1 or more, or None for no limit, not {self.attempts!r}")
-        for name, least, most in (("wait", 0.0, math.inf), ("factor", 1.0, math.inf), ("jitter", 0.0, 1.0)):
+        for name, least, most in (("wait", 0.0, _LONGEST_WAIT), ("factor", 1.0, math.inf), ("jitter", 0.0, 1.0)):
             self._check(name, least, most)
-        self._check("max_wait", self.wait, math.inf)
+        self._check("max_wait", self.wait, _LONGEST_WAIT)
         classes = self.on if isinstance(self.on, tuple) else (self.on,)
         if not classes or not all(isinstance(one, type) and issubclass(one, Exception) for one in classes):
             raise AuthoringError(f"Retry: on must be one or more exception classes, not {self.on!r}")

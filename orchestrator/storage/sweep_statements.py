@@ -23,7 +23,7 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
 # Timers that came due: a step that waited to be tried again, or slept, may go on.
 WAKE: Final[LiteralString] = """
 UPDATE processes SET status = 'resumed', waiting_for = NULL, due_at = NULL, failed_reason = NULL, traceback = NULL,
-       last_modified_at = clock_timestamp(), change_seq = change_seq + 1, rung_at = '-infinity'
+       last_modified_at = clock_timestamp(), change_seq = change_seq + 1, rung_at = to_timestamp(0)
 WHERE seq IN (
     SELECT seq FROM processes
     WHERE due_at <= clock_timestamp() AND status = 'waiting' AND NOT paused AND engine_open()

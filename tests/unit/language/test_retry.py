@@ -49,6 +49,7 @@ def test_only_the_named_errors_are_retried():
         {"jitter": 1.1},
         {"wait": 10, "max_wait": 5},
         {"max_wait": float("inf")},
+        {"max_wait": 1e13},
         {"on": ()},
         {"on": "ValueError"},
         {"on": (ValueError, 3)},
