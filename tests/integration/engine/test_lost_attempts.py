@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import threading
@@ -26,6 +25,7 @@ from orchestrator.storage.database import libpq_url
 from orchestrator.storage.session import db
 from orchestrator.tasks.worker_process import WorkerProcess
 from tests.integration.engine.engine_on_test import LIMITS, EngineOnTest
+from tests.integration.engine.forked import another_process
 
 Ledger = Callable[[], list[str]]
 
@@ -131,8 +131,7 @@ def test_a_worker_that_is_told_to_stop_does_not_count_what_it_may_have_to_cut_sh
         for how in ("Warm", "Cold"):
             worker_shutting_down.send(sender="worker", sig="SIGTERM", how=how, exitcode=0)
 
-    main_process = multiprocessing.get_context("fork").Process(target=stop_twice)
-    main_process.start()
-    main_process.join(30)
+    with another_process(stop_twice) as main_process:
+        main_process.join(30)
     assert main_process.exitcode == 0
     assert [engine.process(seq).attempt for seq in (mine, other)] == [1, 2]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import Workflow, workflow
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.forked import another_process
 
 Ledger = Callable[[], list[str]]
 
@@ -56,18 +55,6 @@ def look_until(engine: EngineOnTest, what: Callable[[], bool], seconds: float = 
         time.sleep(0.05)
     sweep.close()
     return rung
-
-
-@contextmanager
-def another_process(work: Callable[[], object]) -> Iterator[BaseProcess]:
-    """A process of its own that does this, and is gone afterwards."""
-    made = multiprocessing.get_context("fork").Process(target=work)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.kill()
-        made.join()
 
 
 def test_a_step_fails_at_its_time_limit_and_says_so(engine: EngineOnTest) -> None:
@@ -234,12 +221,12 @@ def test_a_frozen_worker_is_given_up_at_the_hard_limit_and_its_late_result_dropp
     with another_process(lambda: engine.runner("frozen").run(seq)) as worker:
         while not here.exists():
             time.sleep(0.01)
-        os.kill(worker.pid or 0, signal.SIGSTOP)
+        os.kill(worker.pid, signal.SIGSTOP)
         look_until(engine, lambda: engine.query(_LOCKS) == [(0,)])
         engine.run(seq, engine.runner("heir"))
         assert "the hard limit" in str(engine.process(seq).failed_reason)
         go_on.touch()
-        os.kill(worker.pid or 0, signal.SIGCONT)
+        os.kill(worker.pid, signal.SIGCONT)
         worker.join(15)
     assert (engine.process(seq).status, engine.process(seq).state, ledger()) == ("failed", {}, [])
     assert [row.status for row in engine.steps(seq)] == ["success", "failed"]
@@ -274,7 +261,7 @@ def test_a_frozen_worker_whose_claim_is_gone_does_not_hold_its_process(engine: E
     with another_process(claim_and_hang) as worker:
         while not here.exists():
             time.sleep(0.01)
-        os.kill(worker.pid or 0, signal.SIGSTOP)
+        os.kill(worker.pid, signal.SIGSTOP)
         sweep = Sweep(engine.url)
         sweep.find(lambda: 0)
         sweep.find(lambda: 0)
