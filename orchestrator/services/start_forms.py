@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from orchestrator.domain.reading import find_usage
 from orchestrator.domain.usage import WorkflowFacts, why_blocked
+from orchestrator.errors import ProductNotFoundError
 from orchestrator.language.calling import read_result
 from orchestrator.language.forms import FormPage
 from orchestrator.language.vocabulary import State, Target
 from orchestrator.language.workflows import Workflow
 from orchestrator.services.forms import Form, FormPages, fill_in
 from orchestrator.storage.process_statements import StartSubject, WorkflowRow, find_products, find_start_subject
+from orchestrator.storage.tables import ProductTable
 
 _CHOICES = ("product", "subscription_id")
 
@@ -60,9 +62,11 @@ def _product_page(session: Session, row: WorkflowRow) -> FormPages:
     products = find_products(session, row.workflow_id)
 
     def known(product_id: UUID) -> UUID:
-        if product_id not in products:
-            raise ValueError(f"{row.name} creates no subscriptions to the product {product_id}")
-        return product_id
+        if product_id in products:
+            return product_id
+        if session.get(ProductTable, product_id) is None:
+            raise ProductNotFoundError(f"there is no product {product_id}")
+        raise ValueError(f"{row.name} creates no subscriptions to the product {product_id}")
 
     shown = {str(product_id): name for product_id, name in products.items()}
     hints = {

@@ -54,7 +54,7 @@ BAD = {
     "workflow without code": Bad(
         "POST", "processes/never_deployed", 404, ("never_deployed", "ORCHESTRATOR_CATALOG"), json=[]
     ),
-    "unknown product": Bad("POST", "processes/create_thing", 400, (NOWHERE,), json=[{"product": NOWHERE}]),
+    "unknown product": Bad("POST", "processes/create_thing", 404, ("product", NOWHERE), json=[{"product": NOWHERE}]),
     "product that is no UUID": Bad("POST", "processes/create_thing", 400, ("product",), json=[{"product": "thing"}]),
     "product to look at": Bad("GET", f"products/{NOWHERE}", 404, ("product", NOWHERE)),
     "unknown subscription": Bad("POST", "processes/modify_thing", 400, (NOWHERE,), json=[{"subscription_id": NOWHERE}]),
