@@ -11,9 +11,11 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from orchestrator.domain.registry import use_products
+from orchestrator.domain.subscriptions import change_lifecycle
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import Origin, current_session
 from orchestrator.storage.tables import FixedInputTable, ProductBlockTable, ProductTable
+from tests.integration.domain.models import Port, PortInactive
 
 BLOCKS = ("Node", "Port", "Circuit", "Endpoint", "Loopback", "Everything")
 
@@ -70,3 +72,14 @@ def statements(database: Database) -> Iterator[list[str]]:
     event.listen(database.engine, "before_cursor_execute", note)
     yield sent
     event.remove(database.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def port(unit, products) -> Port:
+    """An active port in sync, stored; for tests that have its models registered."""
+    with unit():
+        port = PortInactive.from_product_id(products["Port"], "customer", insync=True)
+        port.port.port_name = "ge-0/0/1"
+        port = change_lifecycle(port, "active")
+        port.save()
+    return port

@@ -113,3 +113,8 @@ class Everything(SubscriptionModel, is_base=True):
 
 
 MODELS = {"Port": Port, "Circuit": Circuit, "Everything": Everything}
+
+
+def new_circuit(products: dict[str, UUID]) -> Circuit:
+    """A circuit in sync with the blocks that it must have, not saved yet."""
+    return Circuit.from_product_id(products["Circuit"], "customer", insync=True)

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.storage.database import Database
 from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.outside_system import Outside
 
 
 @pytest.fixture
@@ -22,3 +23,8 @@ def engine(database: Database, database_url: str) -> Iterator[EngineOnTest]:
 def ledger(engine: EngineOnTest) -> Callable[[], list[str]]:
     """What steps have written into the table `ledger`."""
     return lambda: [row[0] for row in engine.query("SELECT entry FROM ledger ORDER BY ctid")]
+
+
+@pytest.fixture
+def outside(engine: EngineOnTest) -> Outside:
+    return Outside(engine)

@@ -1,0 +1,129 @@
+"""Processes under way whose workflow is deployed anew with another list of steps, and migrate."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.errors import CodeMissingError
+from orchestrator.language.catalog import Catalog
+from orchestrator.services.moving import migrate_process, rerun_process, skip_step
+from orchestrator.services.processes import resume_process
+from tests.integration.process_world import FAULTS, OPERATOR
+from tests.integration.releases import RAN, Releases, audited, failed_at, named, own
+
+
+def test_a_step_that_was_inserted_is_for_new_processes_only(releases: Releases) -> None:
+    process_id = failed_at(releases, "c")
+    releases.deploy(named("a"), named("b"), named("x"), named("c"), named("d"))
+    resume_process(releases.context, OPERATOR, process_id)
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert [key for key, _ in RAN] == ["a", "b", "c", "d"]
+    RAN.clear()
+    releases.start()
+    assert [key for key, _ in RAN] == ["a", "b", "x", "c", "d"]
+
+
+def test_steps_in_another_order_keep_theirs_in_processes_under_way(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.deploy(named("d"), named("c"), named("b"), named("a"))
+    resume_process(releases.context, OPERATOR, process_id)
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert [key for key, _ in RAN] == ["a", "b", "c", "d"]
+
+
+def test_a_step_with_another_name_is_the_same_step_and_is_called_as_today(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.deploy(named("a"), named("b", "Better name"), named("c"), named("d", "Best name"))
+    assert releases.detail(process_id).steps[-1].name == "Best name"
+    resume_process(releases.context, OPERATOR, process_id)
+    releases.run()
+    assert [one.name for one in releases.detail(process_id).steps] == ["A", "B", "Better name", "C", "Best name"]
+
+
+def test_a_step_that_was_removed_fails_by_its_key_and_goes_on_when_it_is_back(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.deploy(named("a"), named("b"), named("d"))
+    resume_process(releases.context, OPERATOR, process_id)
+    releases.run()
+    failed = releases.detail(process_id).process
+    assert failed.last_status == "failed"
+    assert "has no step 'c'" in str(failed.failed_reason)
+    releases.deploy(named("a"), named("b"), named("c"), named("d"))
+    resume_process(releases.context, OPERATOR, process_id)
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert [key for key, _ in RAN] == ["a", "b", "c", "d"]
+
+
+def test_a_step_that_was_removed_can_be_skipped(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.deploy(named("a"), named("c"), named("d"))
+    skip_step(releases.context, OPERATOR, process_id, "is no more")
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert [key for key, _ in RAN] == ["a", "c", "d"]
+
+
+def test_a_process_is_moved_to_the_steps_of_today_at_a_step_of_theirs(releases: Releases) -> None:
+    process_id = failed_at(releases, "c")
+    releases.deploy(named("a"), named("b"), named("x"), named("c"), named("d"), named("e"))
+    migrate_process(releases.context, OPERATOR, process_id, "x", "the new release needs x", request_id="r3")
+    assert [one.key for one in releases.detail(process_id).steps if one.status == "pending"] == ["x", "c", "d", "e"]
+    releases.run()
+    detail = releases.detail(process_id)
+    assert detail.process.last_status == "completed"
+    assert [key for key, _ in RAN] == ["a", "b", "x", "c", "d", "e"]
+    assert own(detail.current_state) == {"b": 1, "x": 1, "c": 1, "d": 1, "e": 1}
+    ((actor, reason, request_id, before, after),) = audited(releases, "migrate")
+    assert (actor, reason, request_id, before["step"], after["step"]) == (
+        "operator",
+        "the new release needs x",
+        "r3",
+        "c",
+        "x",
+    )
+    assert before["version"] != after["version"] == releases.catalog.workflow("changing").version
+    assert [(one.cause, one.step_key) for one in detail.starts] == [("start", "a"), ("migrate", "x")]
+
+
+def test_a_step_that_failed_keeps_its_idempotency_key_in_the_new_version(releases: Releases) -> None:
+    process_id = failed_at(releases, "c")
+    releases.deploy(named("a"), named("b"), named("x"), named("c"), named("d"))
+    migrate_process(releases.context, OPERATOR, process_id, "c")
+    releases.run()
+    assert RAN[-2:] == [("c", "1"), ("d", "1")]
+    assert releases.status(process_id) == "completed"
+
+
+def test_places_that_were_recorded_already_begin_a_new_generation(releases: Releases) -> None:
+    process_id = failed_at(releases, "d")
+    releases.deploy(named("c"), named("d"))
+    migrate_process(releases.context, OPERATOR, process_id, "d")
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert RAN[-1] == ("d", "2")
+
+
+def test_after_a_migration_a_rerun_finds_steps_of_before_by_their_keys(releases: Releases) -> None:
+    process_id = failed_at(releases, "d")
+    FAULTS.append("d")
+    releases.deploy(named("a"), named("x"), named("b"), named("c"), named("d"))
+    migrate_process(releases.context, OPERATOR, process_id, "d")
+    releases.run()
+    rerun_process(releases.context, OPERATOR, process_id, "c")
+    assert own(releases.detail(process_id).current_state) == {"a": 1, "b": 1}
+    FAULTS.append("c")
+    releases.run()
+    rerun_process(releases.context, OPERATOR, process_id, "x")
+    assert own(releases.detail(process_id).current_state) == {"a": 1}
+    releases.run()
+    assert releases.status(process_id) == "completed"
+
+
+def test_without_the_code_of_the_workflow_nothing_is_moved(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.catalog = Catalog()
+    with pytest.raises(CodeMissingError):
+        migrate_process(releases.context, OPERATOR, process_id, "a")
