@@ -8,9 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from orchestrator.errors import SettingsError
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -24,12 +27,29 @@ def _only_loopback(host: str) -> str:
     return host
 
 
+def _a_log_level(level: str) -> str:
+    if level.upper() not in LOG_LEVELS:
+        message = f"{level!r} is no level; use one of {', '.join(LOG_LEVELS)}"
+        raise ValueError(message)
+    return level.upper()
+
+
+def _a_postgresql_url(url: SecretStr) -> SecretStr:
+    scheme = url.get_secret_value().partition("://")[0].partition("+")[0]
+    if scheme not in POSTGRESQL_SCHEMES:
+        message = "this is no URL of a PostgreSQL; it begins with postgresql://"
+        raise ValueError(message)
+    return url
+
+
 class Settings(BaseSettings):
     """What can be set from outside. Each field is the environment variable `ORCHESTRATOR_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    database_url: SecretStr | None = Field(None, description="PostgreSQL 14 or newer; not set: `up` embeds one.")
+    database_url: Annotated[SecretStr, AfterValidator(_a_postgresql_url)] | None = Field(
+        None, description="PostgreSQL 14 or newer; not set: `up` embeds one."
+    )
     broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: `up` embeds one.")
     catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
     data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
@@ -54,7 +74,9 @@ class Settings(BaseSettings):
     code_wait: float = Field(60.0, ge=0, description="Seconds to wait for a worker that has a step's code.")
     idempotency_hours: float = Field(24.0, gt=0, description="How long an Idempotency-Key is remembered.")
     shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Annotated[str, AfterValidator(_a_log_level)] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
     def require_database_url(self) -> str:
@@ -99,6 +121,10 @@ def read_settings() -> Settings:
             (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()
         ]
         raise SettingsError("; ".join(f"ORCHESTRATOR_{name.upper()}: {message}" for name, message in found)) from None
+    except UnreadableSettingsError as error:
+        # The message names the field; the value may be a secret, and stands in the cause only.
+        name = str(error).partition('"')[2].partition('"')[0]
+        raise SettingsError(f"ORCHESTRATOR_{name.upper()}: this is not JSON") from None
 
 
 def whole_environment() -> dict[str, str]:

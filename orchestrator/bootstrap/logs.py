@@ -7,15 +7,12 @@ import sys
 
 import structlog
 
-from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
 
 
 def configure_logging(settings: Settings) -> None:
     """Structured logs on standard error: readable lines, or JSON."""
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
-    if level is None:
-        raise SettingsError(f"ORCHESTRATOR_LOG_LEVEL: {settings.log_level!r} is no level; use DEBUG, INFO, WARNING...")
+    level = logging.getLevelNamesMapping()[settings.log_level]
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_json

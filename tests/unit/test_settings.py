@@ -1,0 +1,34 @@
+"""Variables that cannot be used are refused by name, and never with a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.errors import SettingsError
+from orchestrator.settings import read_settings
+
+WRONG = {
+    "PORT": ("x", "integer"),
+    "TARGET_QUEUES": ("{hush", "JSON"),
+    "LOG_LEVEL": ("loud", "DEBUG"),
+    "DATABASE_URL": ("mysql://me:hush@there/db", "postgresql://"),
+    "HOST": ("192.0.2.1", "no authentication"),
+    "MAX_LOST_ATTEMPTS": ("0", "greater"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_variable_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    value, word = WRONG[name]
+    monkeypatch.setenv(f"ORCHESTRATOR_{name}", value)
+    with pytest.raises(SettingsError, match=f"ORCHESTRATOR_{name}: .*{word}") as refused:
+        read_settings()
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_each_spelling_of_postgresql_is_one(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", f"{scheme}://me:hush@there/db")
+    settings = read_settings()
+    assert settings.require_database_url() == f"{scheme}://me:hush@there/db"
+    assert "hush" not in repr(settings)
