@@ -18,6 +18,7 @@ from tests.chaos.storm import NoTargetError, Storm, Strike, spots_of
 
 _TRIES = 20
 _UNHARMED: Final = frozenset[int]()
+_NOTICED: Final = 8.0
 
 
 class _Blow:
@@ -225,20 +226,24 @@ def cut_network(storm: Storm) -> None:
     assert network is not None
     place = storm.plant.cut_worker()
     for _ in range(_TRIES):
-        struck = storm.await_held(lambda held: held.pid in place.children())
+        storm.await_held(lambda held: held.pid in place.children())
         children = place.children()
-        if struck and storm.may_die(struck):
-            break
-    else:
-        raise NoTargetError
-    blow = _Blow(storm, "cut_network", len(struck))
-    network.cut()
-    try:
-        recovery = storm.until_moved(spots_of(struck), blow.began, "cut_network")
-        storm.plant.wait(lambda: False, storm.random.uniform(0, 2))
-    finally:
-        network.heal()
-    blow.recovered(recovery, frozenset(children), time.time())
+        if not storm.may_die(_held_by(storm, children)):
+            continue
+        network.cut()
+        try:
+            time.sleep(0.1)
+            struck = _held_by(storm, children)
+            if not struck:
+                continue  # it was recorded just before
+            blow = _Blow(storm, "cut_network", len(struck))
+            recovery = storm.until_moved(spots_of(struck), blow.began, "cut_network")
+            storm.plant.wait(lambda: False, storm.random.uniform(0, 2))
+        finally:
+            network.heal()
+        # Calls that were on their way are made again for as long as it takes to notice.
+        return blow.recovered(recovery, frozenset(children), time.time() + _NOTICED)
+    raise NoTargetError
 
 
 FAULTS: Final[dict[str, Callable[[Storm], None]]] = {

@@ -8,26 +8,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+_NOBODY = "02:00:00:00:00:99"
+
 
 @dataclass(frozen=True)
 class OwnNetwork:
     """A namespace joined to ours by a pair of virtual cards; `host` is our address as seen from inside."""
 
     name: str
-    card: str
+    outside: str
+    inside: str
     host: str
+    guest: str
 
     def command(self, line: str) -> list[str]:
         """How to run a line of the Procfile inside."""
         return ["ip", "netns", "exec", self.name, "/bin/sh", "-c", f"exec {line}"]
 
     def cut(self) -> None:
-        """From now on nothing gets through, in either direction, and nobody is told."""
-        _ip("-n", self.name, "link", "set", self.card, "down")
+        """From now on all packets vanish, both ways, and nobody is told: they go to a card that is not there."""
+        _ip("neigh", "replace", self.guest, "lladdr", _NOBODY, "dev", self.outside, "nud", "permanent")
+        _ip(*self._within, "neigh", "replace", self.host, "lladdr", _NOBODY, "dev", self.inside, "nud", "permanent")
 
     def heal(self) -> None:
         """Let packets through again."""
-        _ip("-n", self.name, "link", "set", self.card, "up")
+        _ip("neigh", "del", self.guest, "dev", self.outside)
+        _ip(*self._within, "neigh", "del", self.host, "dev", self.inside)
+
+    @property
+    def _within(self) -> tuple[str, str]:
+        return "-n", self.name
 
 
 def why_not() -> str | None:
@@ -62,7 +72,7 @@ def own_network() -> Iterator[OwnNetwork]:
         _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", name, "addr", "add", f"{prefix}.2/30", "dev", inside)
         _ip("-n", name, "link", "set", inside, "up")
-        yield OwnNetwork(name, inside, f"{prefix}.1")
+        yield OwnNetwork(name, outside, inside, f"{prefix}.1", f"{prefix}.2")
     finally:
         _ip("netns", "del", name)  # its card goes with it, and ours with that
 

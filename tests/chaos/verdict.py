@@ -80,18 +80,18 @@ def _outside(storm: Storm) -> list[str]:
     found += [f"lab: {place} should not be there" for place in effects.keys() - wanted]
 
     calls = Counter(each["key"] for each in _lab(storm, "calls"))
-    begun: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    tried: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in storm.journal():
-        if line["what"] == "begin":
-            begun[line["key"]].append(line)
-    if len(begun) != len(wanted):
-        found.append(f"{len(begun)} idempotency keys were used, not {len(wanted)}")
-    for key, attempts in begun.items():
-        if not 1 <= calls[key] <= len(attempts):
-            found.append(f"lab: {key} was called {calls[key]} times in {len(attempts)} attempts")
-        for attempt, following in pairwise(attempts):
-            if not any(_explains(strike, attempt, following) for strike in storm.strikes):
-                found.append(f"the step {key} ran again without a reason: {attempt}, {following}")
+        if line["what"] == "call":
+            tried[line["key"]].append(line)
+    if len(tried) != len(wanted):
+        found.append(f"{len(tried)} idempotency keys were used, not {len(wanted)}")
+    for key, lines in tried.items():
+        if not 1 <= calls[key] <= len(lines):
+            found.append(f"lab: {key} was called {calls[key]} times, the steps say {len(lines)}")
+        for line, following in pairwise(lines):
+            if not any(_explains(strike, line, following) for strike in storm.strikes):
+                found.append(f"the step {key} called again without a reason: {line}, {following}")
     return _short(found, "outside")
 
 
@@ -101,9 +101,9 @@ def extra_attempts(storm: Storm) -> int:
     return sum(count - 1 for count in begun.values())
 
 
-def _explains(strike: Strike, attempt: dict[str, Any], following: dict[str, Any]) -> bool:
-    hit = strike.pids is None or attempt["pid"] in strike.pids
-    return hit and attempt["at"] - _MARGIN <= strike.ended and strike.began <= following["at"] + _MARGIN
+def _explains(strike: Strike, call: dict[str, Any], following: dict[str, Any]) -> bool:
+    hit = strike.pids is None or call["pid"] in strike.pids
+    return hit and call["at"] - _MARGIN <= strike.ended and strike.began <= following["at"] + _MARGIN
 
 
 def _lab(storm: Storm, what: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The catalog of the chaos run: one workflow of ten steps that write a row and call the lab.
 
 Nothing in a step tells its second run from its first: the ledger has no unique key, and the lab tells copies apart by
-their idempotency key alone. Each attempt leaves two lines in `attempts.jsonl`, outside of the database, so that what
+their idempotency key alone. Each attempt leaves its lines in `attempts.jsonl`, outside of the database, so that what
 really ran can be compared with what was recorded.
 """
 
@@ -23,6 +23,7 @@ from orchestrator import Catalog, FormGenerator, FormPage, State, Step, StepList
 
 STEPS = 10
 JOURNAL = "attempts.jsonl"
+_LAB_PATIENCE = 120.0
 
 
 class NumberPage(FormPage):
@@ -51,11 +52,20 @@ def _enter(number: int, key: str) -> None:
 
 
 def _call_lab(number: int, key: str, idempotency_key: str) -> None:
+    """As an author does it whose systems cannot always be reached: again and again, with the same key."""
     url = f"{os.environ['LAB_URL']}/nso/devices/{number}-{key}"
-    answer = httpx.put(
-        url, json={"number": number, "step": key}, headers={"Idempotency-Key": idempotency_key}, timeout=10
-    )
-    answer.raise_for_status()
+    body, headers = {"number": number, "step": key}, {"Idempotency-Key": idempotency_key}
+    give_up = time.monotonic() + _LAB_PATIENCE
+    while True:
+        _note("call", idempotency_key)
+        try:
+            httpx.put(url, json=body, headers=headers, timeout=5).raise_for_status()
+        except httpx.TransportError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def numbered(place: int) -> Step:
