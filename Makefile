@@ -2,10 +2,10 @@ PYTHON ?= python3
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check
+.PHONY: help up demo test test-slow check
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@test -x .venv/bin/pip || .ci/make-venv $(PYTHON) .venv
@@ -18,8 +18,11 @@ up: $(INSTALLED)  ## start everything on this machine, with the example product 
 demo: $(INSTALLED)  ## live through the whole life of the example product, and check it
 	.venv/bin/orchestrator demo
 
-test: $(INSTALLED)  ## run all tests
-	.venv/bin/pytest
+test: $(INSTALLED)  ## run the tests, but for the slow ones
+	.venv/bin/pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## run the slow tests
+	.venv/bin/pytest -m slow
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

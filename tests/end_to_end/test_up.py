@@ -130,7 +130,7 @@ BROKEN = {
     "database does not answer": Refusal(
         {"ORCHESTRATOR_DATABASE_URL": "postgresql://me:hush-hush@127.0.0.1:{free}/x"}, 6, "PostgreSQL does not answer"
     ),
-    "database URL is none": Refusal({"ORCHESTRATOR_DATABASE_URL": "hush-hush"}, 7, "database URL cannot be read"),
+    "database URL is none": Refusal({"ORCHESTRATOR_DATABASE_URL": "hush-hush"}, 7, "is no URL of a PostgreSQL"),
     "broker does not answer": Refusal(
         {"ORCHESTRATOR_BROKER_URL": "redis://:hush-hush@127.0.0.1:{free}/0"}, 6, "broker does not answer"
     ),

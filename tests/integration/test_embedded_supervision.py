@@ -218,6 +218,7 @@ def test_a_second_up_exits_with_the_reason_and_leaves_the_first_alone(here: Path
     assert first.process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", ["guard", "child of the guard", "both"])
 def test_no_process_outlives_a_killed_parent(here: Path, start: Callable[..., Up], killed: str) -> None:
     (here / "trivial.py").write_text(CELERY_APPLICATION)

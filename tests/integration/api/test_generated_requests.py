@@ -55,6 +55,7 @@ def known(rows: Rows) -> dict[str, UUID]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_request_breaks_the_server_or_its_document(
