@@ -2,7 +2,7 @@ PYTHON ?= python3
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow check
+.PHONY: help up demo test test-slow chaos check
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(INSTALLED)  ## run the tests, but for the slow ones
 
 test-slow: $(INSTALLED)  ## run the slow tests
 	.venv/bin/pytest -m slow
+
+chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that nothing is lost (SEED=n repeats a plan)
+	.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
