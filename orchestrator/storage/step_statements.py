@@ -33,13 +33,15 @@ SELECT pg_advisory_unlock_all()
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
 # For ten seconds after a restart of the server nobody takes what was claimed before it: workers that have a result in
-# hand come back first. A claim that the restart ended does not count as one that its worker lost.
+# hand come back first. A claim that the restart ended does not count as one that its worker lost. While the engine is
+# paused not even the lock is taken: whoever unpauses would find it held, and not ring.
 CLAIM: Final[LiteralString] = """
 WITH r AS MATERIALIZED (
     SELECT seq FROM processes
     WHERE seq = %(seq)s AND NOT paused AND status IN ('created', 'running', 'resumed')
       AND (claim IS NULL OR claimed_at > pg_postmaster_start_time()
            OR pg_postmaster_start_time() < clock_timestamp() - interval '10 seconds')
+      AND engine_open()
 ), l AS MATERIALIZED (
     SELECT seq, pg_try_advisory_lock(%(key)s) AS got, set_config('synchronous_commit', 'off', true) AS sc FROM r
 ), o AS MATERIALIZED (

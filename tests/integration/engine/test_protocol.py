@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import Workflow, workflow
 from orchestrator.storage.session import db
+from orchestrator.storage.step_statements import CLAIM, step_lock_key
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 Ledger = Callable[[], list[str]]
@@ -94,6 +96,19 @@ def test_nothing_is_claimed_while_paused(engine: EngineOnTest, column: str) -> N
     assert engine.runner().run(seq) is None
     assert engine.steps(seq) == []
     assert engine.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+def test_while_the_engine_is_paused_not_even_a_lock_is_taken(engine: EngineOnTest) -> None:
+    """Whoever unpauses rings for what nobody runs: a lock that is held for an instant would keep a bell away."""
+    seq = engine.start(three_entries())
+    engine.query("UPDATE engine_settings SET paused = true")
+    connection = engine.connection()
+    values = {"seq": seq, "key": step_lock_key(seq), "claim": uuid4(), "worker": "test"}
+    assert connection.row(CLAIM, values) is None
+    engine.query("UPDATE engine_settings SET paused = false")
+    row = connection.row(CLAIM, values)
+    assert row is not None
+    assert row[0]
 
 
 def test_a_result_that_comes_after_an_abort_is_dropped_with_its_effects(engine: EngineOnTest, ledger: Ledger) -> None:
