@@ -14,7 +14,7 @@ from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings
 from orchestrator.storage.migrating import Migrations
-from orchestrator.tasks.application import build_application
+from orchestrator.tasks.application import build_application, queue_for
 from orchestrator.tasks.bell import CeleryBell
 from orchestrator.tasks.clock import Clock
 from orchestrator.tasks.steps import register_run_step
@@ -40,5 +40,6 @@ def build_worker(settings: Settings) -> Celery:
 
     worker.install(application, check)
     register_run_step(application, worker.runner, bell)
-    application.conf.beat_scheduler = partial(Clock, sweep=Sweep(database_url), bell=bell)
+    sweep = Sweep(database_url, queue_of=partial(queue_for, settings))
+    application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell)
     return application

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -34,6 +34,6 @@ class Bell(Protocol):
 class CountingBell(Bell, Protocol):
     """A bell that can look into its queues."""
 
-    def queued(self) -> int | None:
-        """How many bells no worker has taken yet; None when the broker does not answer."""
+    def queued(self) -> Mapping[str, int] | None:
+        """How many bells no worker has taken yet, by queue; None when the broker does not answer."""
         ...

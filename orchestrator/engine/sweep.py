@@ -9,6 +9,7 @@ import psycopg
 import structlog
 
 from orchestrator.engine.bell import Ring
+from orchestrator.engine.forgotten import Forgotten, QueueOf, one_queue
 from orchestrator.engine.holders import Holders
 from orchestrator.errors import CallbackTimeLimitError
 from orchestrator.storage.callback_statements import FAIL_LATE_CALLBACKS
@@ -16,11 +17,9 @@ from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
     CLOCK_LOCK_KEY,
-    COUNT_RUNNABLE,
     END_SILENT_LEADER,
     LET_GO,
     RING_DUE,
-    RING_FORGOTTEN,
     RING_ORPHANS,
     TAKE_LEAD,
     WAKE,
@@ -30,7 +29,6 @@ log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE = 2_000
 _AGAIN_ORPHAN_SECONDS = 5.0
-_AGAIN_FORGOTTEN_SECONDS = 3.0
 # More than a ring takes while the broker is away, so that a leader that waits for that is not taken for frozen.
 _SILENCE_SECONDS = 8.0
 
@@ -38,20 +36,27 @@ _SILENCE_SECONDS = 8.0
 class Sweep:
     """The leader's work, once a second. Any number may stand by: the lead is an advisory lock on this connection."""
 
-    def __init__(self, url: str, *, patience: float = 60.0) -> None:
-        """`patience`: seconds in which a worker that lost its connection may come back while the engine is paused."""
+    def __init__(self, url: str, *, queue_of: QueueOf = one_queue, patience: float = 60.0) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            url: the database.
+            queue_of: the queue that bells for a target go to, for a task or not.
+            patience: seconds in which a worker that lost its connection may come back while the engine is paused.
+        """
+        self._forgotten = Forgotten(queue_of)
         self._patience = patience
         self._url = libpq_url(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._holders = Holders()
         self.leads = False
 
-    def find(self, queued: Callable[[], int | None]) -> list[Ring]:
+    def find(self, queued: Callable[[], Mapping[str, int] | None]) -> list[Ring]:
         """Wake what came due and find what to ring for: nothing while another clock leads.
 
         Args:
-            queued: how many bells the broker has in its queues, None when it does not answer; asked only by the
-                leader, and only when processes wait for a worker.
+            queued: how many bells the broker has in each of its queues, None when it does not answer; asked only by
+                the leader, and only when processes wait for a worker.
 
         Raises:
             psycopg.Error: the database does not answer; the lead is lost, the next call starts afresh.
@@ -70,7 +75,7 @@ class Sweep:
             return [
                 *self._rings(connection, RING_ORPHANS, orphans),
                 *self._rings(connection, RING_DUE, {"most": _MOST_AT_ONCE}),
-                *self._forgotten(connection, queued),
+                *self._forgotten.find(connection, queued, _MOST_AT_ONCE),
             ]
         except psycopg.Error:
             self.close()
@@ -99,19 +104,6 @@ class Sweep:
                 if connection.execute(END_SILENT_LEADER, silent).fetchone() is not None:
                     log.warning("the clock that led was silent for too long, its connection is ended")
         return self.leads
-
-    def _forgotten(
-        self, connection: psycopg.Connection[tuple[Any, ...]], queued: Callable[[], int | None]
-    ) -> list[Ring]:
-        """Rings for as many as have no bell. A queue that drains normally is as long as what waits, but for the few
-        messages that workers have just been handed, so it gets hardly any bell twice."""
-        row = connection.execute(COUNT_RUNNABLE).fetchone()
-        runnable = row[0] if row is not None else 0
-        bells = queued() if runnable else None
-        if bells is None or bells >= runnable:
-            return []
-        values = {"again": _AGAIN_FORGOTTEN_SECONDS, "most": min(runnable - bells, _MOST_AT_ONCE)}
-        return self._rings(connection, RING_FORGOTTEN, values)
 
     @staticmethod
     def _rings(

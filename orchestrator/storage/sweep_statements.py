@@ -87,10 +87,11 @@ WHERE p.seq = found.seq AND v.version_id = p.version_id
 RETURNING p.seq, p.process_id, v.workflow_name, coalesce(p.step_key, ''), p.target, p.is_task
 """
 
-# How many processes wait for a worker: each should have a bell in a queue.
+# How many processes wait for a worker, by what decides on their queue: each should have a bell there.
 COUNT_RUNNABLE: Final[LiteralString] = """
-SELECT count(*) FROM processes
+SELECT target, is_task, count(*) FROM processes
 WHERE status IN ('created', 'running', 'resumed') AND claim IS NULL AND due_at IS NULL AND NOT paused AND engine_open()
+GROUP BY target, is_task
 """
 
 # So many of them have no bell: those that were rung longest ago, and not just now.
@@ -99,6 +100,7 @@ WITH found AS MATERIALIZED (
     SELECT seq FROM processes
     WHERE status IN ('created', 'running', 'resumed') AND claim IS NULL AND due_at IS NULL AND NOT paused
       AND engine_open() AND rung_at < clock_timestamp() - %(again)s * interval '1 second'
+      AND (target, is_task) IN (SELECT * FROM unnest(%(targets)s::text[], %(tasks)s::boolean[]))
     ORDER BY rung_at, seq LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE processes p SET rung_at = clock_timestamp()

@@ -38,11 +38,11 @@ class CeleryBell:
             log.warning("bell not sent, the sweep will ring", sent=sent, unsent=len(rings) - sent, error=str(error))
         return sent
 
-    def queued(self) -> int | None:
-        """How many bells no worker has taken yet; None when the broker does not answer."""
+    def queued(self) -> dict[str, int] | None:
+        """How many bells no worker has taken yet, by queue; None when the broker does not answer."""
         try:
             with self._application.connection_for_read() as connection:
-                return sum(_messages_in(connection, name) for name in queue_names(self._settings))
+                return {name: _messages_in(connection, name) for name in queue_names(self._settings)}
         except (OperationalError, OSError) as error:
             log.warning("the broker does not answer, nothing is rung for", error=str(error))
             return None

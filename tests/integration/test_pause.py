@@ -76,7 +76,7 @@ def test_paused_nothing_starts_nor_goes_on_and_unpaused_everything_does(world: W
         resume_process(world.context, OPERATOR, failed)
     assert [world.runner.run(seq) for (seq,) in world.query("SELECT seq FROM processes")] == [None] * 3
     world.query("UPDATE processes SET rung_at = '-infinity'")
-    assert sweep.find(lambda: 0) == []
+    assert sweep.find(dict) == []
 
     assert unpause(world) == EngineStatus(False, GlobalStatus.RUNNING, 0, None)
     assert [ring.process_id for ring in world.bell.rings] == waiting
@@ -136,14 +136,14 @@ def test_a_worker_that_died_while_paused_is_let_go_after_a_while(world: World, s
     process_id = begun(world)
     world.query("UPDATE processes SET claim = gen_random_uuid(), status = 'running', claimed_at = now(), attempt = 1")
     pause(world)
-    sweep.find(lambda: 0)
+    sweep.find(dict)
     assert engine_status(world.context).global_status is GlobalStatus.PAUSING
     sweep.close()
 
     impatient = Sweep(database_url, patience=0.2)
 
     def let_go() -> bool:
-        impatient.find(lambda: 0)
+        impatient.find(dict)
         return engine_status(world.context).global_status is GlobalStatus.PAUSED
 
     wait_until(let_go)
@@ -158,14 +158,14 @@ def test_a_timer_that_comes_due_waits_for_the_end_of_a_pause(world: World, sweep
     process_id = begun(world)
     world.query("UPDATE processes SET status = 'waiting', waiting_for = 'retry', due_at = now() - interval '1 minute'")
     pause(world)
-    assert sweep.find(lambda: 0) == []
+    assert sweep.find(dict) == []
     assert status_of(world, process_id) == "waiting"
     unpause(world)
     pause_process(world.context, OPERATOR, process_id)
-    assert sweep.find(lambda: 0) == []
+    assert sweep.find(dict) == []
     assert status_of(world, process_id) == "waiting"
     unpause_process(world.context, OPERATOR, process_id)
-    assert [ring.process_id for ring in sweep.find(lambda: 0)] == [process_id]
+    assert [ring.process_id for ring in sweep.find(dict)] == [process_id]
 
 
 def test_more_processes_than_one_batch_are_all_rung_for(world: World) -> None:

@@ -125,7 +125,7 @@ def test_no_worker_and_no_clock(run: Run, database_url: str, broker_url: str) ->
 
 def test_a_clock_that_leads_is_seen(run: Run, database_url: str, broker_url: str) -> None:
     clock = Sweep(database_url)
-    clock.find(lambda: 0)
+    clock.find(dict)
     try:
         assert states(look(run, database_url=database_url, broker_url=broker_url))["clock"] == "well"
     finally:

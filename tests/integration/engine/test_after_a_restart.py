@@ -56,7 +56,7 @@ def test_what_was_claimed_before_a_restart_is_left_alone_for_a_while(
     seq = claimed_ago(engine, claimed)
     started_ago(started)
     sweep = Sweep(engine.url)
-    rung = [ring.seq for ring in sweep.find(lambda: 0)]
+    rung = [ring.seq for ring in sweep.find(dict)]
     sweep.close()
     assert rung == ([seq] if may_be_taken else [])
     assert (claim_step(engine.connection(), seq) is not None) == may_be_taken

@@ -20,7 +20,7 @@ def test_nobody_calls_back_in_time(engine: EngineOnTest, outside: Outside) -> No
     engine.run(seq)
     assert engine.process(seq).due_at is not None
     threading.Event().wait(0.15)
-    assert sweep.find(lambda: 0) == []
+    assert sweep.find(dict) == []
 
     failed = engine.process(seq)
     reason = "no callback came within the time limit of 0.1 seconds"
@@ -50,13 +50,13 @@ def test_the_time_limit_does_not_strike_while_anything_is_paused(engine: EngineO
     engine.run(seq)
     threading.Event().wait(0.05)
     engine.change(seq, paused=True)
-    sweep.find(lambda: 0)
+    sweep.find(dict)
     engine.change(seq, paused=False)
     engine.query("UPDATE engine_settings SET paused = true")
-    sweep.find(lambda: 0)
+    sweep.find(dict)
     assert engine.process(seq).status == "awaiting_callback"
     engine.query("UPDATE engine_settings SET paused = false")
-    sweep.find(lambda: 0)
+    sweep.find(dict)
     assert engine.process(seq).status == "failed"
     sweep.close()
 

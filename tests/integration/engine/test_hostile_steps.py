@@ -348,7 +348,7 @@ def test_a_claim_that_ends_in_an_exception_of_the_worker_keeps_no_lock(engine: E
         time.sleep(0.01)
     sweep, rung = Sweep(engine.url), []
     while not rung and time.monotonic() < deadline:
-        rung = [ring.seq for ring in sweep.find(lambda: 0)]
+        rung = [ring.seq for ring in sweep.find(dict)]
     sweep.close()
     assert rung == [seq]
 

@@ -29,7 +29,7 @@ def test_a_worker_killed_at_any_point_leaves_a_step_that_is_finished_once(
     engine.query("UPDATE processes SET rung_at = rung_at - interval '1 hour'")
     sweep, runner, deadline = Sweep(engine.url), engine.runner("heir"), time.monotonic() + 20
     while engine.process(seq).status != "completed" and time.monotonic() < deadline:
-        for ring in sweep.find(lambda: 0):
+        for ring in sweep.find(dict):
             engine.run(ring.seq, runner)
     sweep.close()
     process = engine.process(seq)

@@ -93,7 +93,7 @@ def test_a_step_that_lost_its_connection_is_blamed_only_if_the_server_was_there(
 
     sweep, rung, give_up = Sweep(engine.url), list[int](), time.monotonic() + 10
     while not rung and time.monotonic() < give_up:
-        rung = [ring.seq for ring in sweep.find(lambda: 0)]
+        rung = [ring.seq for ring in sweep.find(dict)]
     sweep.close()
     assert rung == [seq]
     engine.run(seq, runner)

@@ -51,7 +51,7 @@ def look_until(engine: EngineOnTest, what: Callable[[], bool], seconds: float = 
     sweep, rung, deadline = Sweep(engine.url), list[int](), time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
-        rung += [ring.seq for ring in sweep.find(lambda: 0)]
+        rung += [ring.seq for ring in sweep.find(dict)]
         time.sleep(0.05)
     sweep.close()
     return rung
@@ -242,7 +242,7 @@ def test_a_worker_that_died_before_the_hard_limit_is_replaced_however_late(engin
     engine.change(seq, deadline=engine.process(seq).started_at - timedelta(hours=1))
     sweep, rung, give_up = Sweep(engine.url), list[int](), time.monotonic() + 10
     while not rung and time.monotonic() < give_up:
-        rung = [ring.seq for ring in sweep.find(lambda: 0)]
+        rung = [ring.seq for ring in sweep.find(dict)]
     sweep.close()
     assert rung == [seq]
     engine.run(seq)
@@ -263,14 +263,14 @@ def test_a_frozen_worker_whose_claim_is_gone_does_not_hold_its_process(engine: E
             time.sleep(0.01)
         os.kill(worker.pid, signal.SIGSTOP)
         sweep = Sweep(engine.url)
-        sweep.find(lambda: 0)
-        sweep.find(lambda: 0)
+        sweep.find(dict)
+        sweep.find(dict)
         assert engine.query(_LOCKS) == [(1,)]  # a claimed step without a limit may take as long as it takes
         engine.change(seq, claim=None)
         assert engine.runner("heir").run(seq) is None
-        sweep.find(lambda: 0)
+        sweep.find(dict)
         assert engine.query(_LOCKS) == [(1,)]
-        sweep.find(lambda: 0)
+        sweep.find(dict)
         sweep.close()
         look_until(engine, lambda: engine.query(_LOCKS) == [(0,)])
         engine.run(seq, engine.runner("heir"))

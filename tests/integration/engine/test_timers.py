@@ -34,7 +34,7 @@ def sleeping(*steps: Any) -> Workflow:
 def tick(engine: EngineOnTest) -> list[int]:
     """One look of a clock that has just been started, and what it rings for."""
     sweep = Sweep(engine.url)
-    found = [ring.seq for ring in sweep.find(lambda: 0)]
+    found = [ring.seq for ring in sweep.find(dict)]
     sweep.close()
     return found
 
