@@ -67,6 +67,13 @@ class Workflow:
         text = json.dumps([[one.key, one.kind] for one in self.steps])
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def pinned(self) -> list[dict[str, Any]]:
+        """The steps as a version of the workflow is stored: objects with key, name, kind and assignee."""
+        return [
+            {"key": one.key, "name": one.name, "kind": one.kind, "assignee": str(one.assignee)} for one in self.steps
+        ]
+
     def step(self, key: str) -> Step | None:
         """The step with this key, None when there is none."""
         return self._steps_by_key.get(key)

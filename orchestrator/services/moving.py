@@ -18,7 +18,7 @@ from orchestrator.language.vocabulary import Actor, ProcessStatus, State
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_retry
 from orchestrator.services.context import Context
-from orchestrator.services.pinned_steps import deployed_workflow, steps_to_pin, steps_up_to_now
+from orchestrator.services.pinned_steps import deployed_workflow, steps_up_to_now
 from orchestrator.services.starting import require_running_engine
 from orchestrator.services.texts import check_reason, require_reason
 from orchestrator.storage import process_moves
@@ -139,7 +139,7 @@ def migrate_process(
         past = process_moves.rows_from(session, row.seq, row.generation, position)
         again = any(one.is_recorded or keys[one.position : one.position + 1] != [one.key] for one in past)
         values = {
-            "version_id": process_moves.pin_version(session, workflow.name, workflow.version, steps_to_pin(workflow)),
+            "version_id": process_moves.pin_version(session, workflow.name, workflow.version, workflow.pinned),
             "generation": row.generation + again,
             "state": row.state,
             "cause": "migrate",

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.errors import CodeMissingError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import Step
 from orchestrator.language.workflows import Workflow
 from orchestrator.storage.process_statements import ProcessRow
-
-
-def steps_to_pin(workflow: Workflow) -> list[dict[str, Any]]:
-    """The step list of a workflow as a version of it is stored: objects with key, name, kind and assignee."""
-    return [
-        {"key": step.key, "name": step.name, "kind": step.kind, "assignee": str(step.assignee)}
-        for step in workflow.steps
-    ]
 
 
 def deployed_workflow(catalog: Catalog, row: ProcessRow) -> Workflow:

@@ -25,7 +25,6 @@ from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context
 from orchestrator.services.forms import Pages, read_pages, require_small, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
-from orchestrator.services.pinned_steps import steps_to_pin
 from orchestrator.services.start_forms import start_form, works_on_subscription
 from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
 
@@ -182,7 +181,7 @@ def _write(
                 "workflow_id": row.workflow_id,
                 "workflow_name": workflow.name,
                 "hash": workflow.version,
-                "steps": steps_to_pin(workflow),
+                "steps": workflow.pinned,
                 "target": row.target,
                 "is_task": prepared.is_task,
                 "step_key": workflow.keys[0],

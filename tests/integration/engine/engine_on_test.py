@@ -14,7 +14,6 @@ from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import Limits, StepReport, StepRunner
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.workflows import Workflow
-from orchestrator.services.pinned_steps import steps_to_pin
 from orchestrator.storage.database import Database
 from orchestrator.storage.tables import ProcessStepTable, ProcessTable, WorkflowTable, WorkflowVersionTable
 
@@ -54,8 +53,9 @@ class EngineOnTest:
             mine = select(WorkflowVersionTable).where(WorkflowVersionTable.workflow_name == workflow.name)
             version = session.scalar(mine.where(WorkflowVersionTable.hash == workflow.version))
             if version is None:
-                pinned = steps_to_pin(workflow)
-                version = WorkflowVersionTable(workflow_name=workflow.name, hash=workflow.version, steps=pinned)
+                version = WorkflowVersionTable(
+                    workflow_name=workflow.name, hash=workflow.version, steps=workflow.pinned
+                )
                 session.add(version)
             session.flush()
             process = ProcessTable(
