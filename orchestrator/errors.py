@@ -258,6 +258,10 @@ class CallbackTimeLimitError(OrchestratorError):
     """Nobody called back in time."""
 
 
+class ChildAbortedError(OrchestratorError):
+    """A process that this one waited for was aborted."""
+
+
 class MissingCodeError(OrchestratorError):
     """No worker has the code of this step."""
 

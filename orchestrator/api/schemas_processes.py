@@ -31,7 +31,7 @@ class ProcessSchema(Schema):
     paused = fields.Boolean(required=True, metadata={"description": "No further step begins until it is unpaused"})
     last_step = fields.String(required=True, allow_none=True)
     waiting_for = fields.String(
-        required=True, allow_none=True, metadata={"description": "Of one that is waiting: retry or time"}
+        required=True, allow_none=True, metadata={"description": "Of one that is waiting: retry, time or children"}
     )
     due_at = fields.AwareDateTime(
         required=True,

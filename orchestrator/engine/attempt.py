@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import assert_never
@@ -17,12 +17,14 @@ from sqlalchemy.orm import Session
 from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.domain.saving import contains_models, save_models
+from orchestrator.engine.bell import Ring
 from orchestrator.engine.callbacks import CallbackSigner, Route, await_callback, open_route
+from orchestrator.engine.children import follow_record, wait_for_children
 from orchestrator.engine.claims import release
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
 from orchestrator.engine.lost_connection import Record, record_after_loss
-from orchestrator.engine.record import Place, transition_of, write_record
+from orchestrator.engine.record import Place, commit_record, transition_of, write_record
 from orchestrator.engine.time_limits import TimeLimit, call_within, limit_of
 from orchestrator.errors import AuthoringError, LostClaimError, ProcessTimeLimitError, StepTimeLimitError
 from orchestrator.language.actions import (
@@ -30,6 +32,7 @@ from orchestrator.language.actions import (
     Action,
     AwaitCallback,
     Call,
+    Children,
     Finish,
     Form,
     Resync,
@@ -45,6 +48,7 @@ from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Ou
 from orchestrator.language.step_list import Step
 from orchestrator.language.timers import moment_of
 from orchestrator.language.transitions import Transition
+from orchestrator.language.workflows import Workflow
 from orchestrator.storage.session import Origin, current_session
 from orchestrator.storage.step_statements import COUNT_RETRIES, HAS_WAITED, SET_DEADLINE
 
@@ -57,12 +61,20 @@ class Attempt:
     """One claim on its way to a record."""
 
     def __init__(
-        self, connection: WorkerConnection, place: Place, max_delta_bytes: int, signer: CallbackSigner
+        self,
+        connection: WorkerConnection,
+        place: Place,
+        max_delta_bytes: int,
+        signer: CallbackSigner,
+        workflows: Mapping[str, Workflow],
     ) -> None:
         self._connection = connection
         self._place = place
         self._max_delta_bytes = max_delta_bytes
         self._signer = signer
+        self._workflows = workflows
+        # Whom to ring for after the record, besides the process itself.
+        self.rings: tuple[Ring, ...] = ()
         self._route: Route | None = None
         claim = place.claim
         self._origin = Origin(claim.created_by, claim.process_id, claim.seq, place.key)
@@ -150,7 +162,7 @@ class Attempt:
             if session is not None:
                 session.flush()
             elif not (isinstance(outcome, Done) and contains_models(outcome.delta)) and not isinstance(
-                step.action, AwaitCallback
+                step.action, AwaitCallback | Children
             ):
                 self._in_hand = outcome
             self._record(outcome)
@@ -207,6 +219,8 @@ class Attempt:
                 return NeedsInput()
             case AwaitCallback():
                 return await_callback(self._connection, self._place, action, lambda arrived: focus.widen(Done(arrived)))
+            case Children():
+                return wait_for_children(self._connection, self._place, action, focus.inner)
             case Start() | Finish():
                 return Done({})
             case Abort():
@@ -236,6 +250,15 @@ class Attempt:
         # Known before the commit: whether that was answered may have to be found out afterwards.
         self._transition = transition_of(self._place, outcome)
         write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
+        self.rings = follow_record(
+            self._connection,
+            self._place,
+            outcome,
+            self._transition.process.status,
+            self._workflows,
+            self._max_delta_bytes,
+        )
+        commit_record(self._connection, self._place.claim)
 
     def _failure_outcome(self, verdict: Verdict, error: BaseException, step: Step | None) -> Outcome:
         retry = None if step is None else step.retry

@@ -32,6 +32,7 @@ class Claim:
     waiting_since: datetime | None
     started_at: datetime
     given_up: bool
+    parent_seq: int | None
 
 
 def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:

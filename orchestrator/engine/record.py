@@ -23,6 +23,7 @@ from orchestrator.language.outcomes import (
     RetryLater,
     Skipped,
     StepError,
+    WaitsForChildren,
     WaitUntil,
     storable_text,
 )
@@ -74,7 +75,7 @@ def transition_of(place: Place, outcome: Outcome) -> Transition:
 def write_record(
     connection: WorkerConnection, place: Place, outcome: Outcome, transition: Transition, max_delta_bytes: int
 ) -> None:
-    """Write the step row, move the process, let go of the lock and commit; the caller has a transaction open.
+    """Write the step row and move the process; the caller has a transaction open, and ends it with `commit_record`.
 
     Raises:
         LostClaimError: the claim is not ours any more; the caller rolls back.
@@ -118,6 +119,15 @@ def write_record(
     session = connection.opened_session
     if session is not None and session.began_at is not None and session.began_at != row[0]:
         raise OutsideCommitError
+
+
+def commit_record(connection: WorkerConnection, claim: Claim) -> None:
+    """Let go of the lock and commit. In this order: the lock of the row covers the gap, so that no bell finds the step
+    taken by somebody who has finished.
+
+    Raises:
+        psycopg.Error: the database refused, or went away.
+    """
     connection.row(UNLOCK, {"key": step_lock_key(claim.seq)})
     connection.commit()
 
@@ -138,7 +148,7 @@ def _error(outcome: Outcome) -> str | None:
     match outcome:
         case Failed(error=error) | RetryLater(error=error):
             return orjson.dumps(_storable_error(error)).decode()
-        case Done() | Skipped() | NeedsInput() | AwaitsCallback() | WaitUntil() | Aborted():
+        case Done() | Skipped() | NeedsInput() | AwaitsCallback() | WaitUntil() | WaitsForChildren() | Aborted():
             return None
         case _:
             assert_never(outcome)

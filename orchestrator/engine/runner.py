@@ -39,7 +39,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a bell led to. `failure` is the reason when the step failed, `ring` the next bell when there is one."""
+    """What a bell led to.
+
+    `failure` is the reason when the step failed, `ring` the next bell when there is one; `others` are those of children
+    that were started, or of the parent that waited for this process.
+    """
 
     process_id: UUID
     workflow: str
@@ -47,6 +51,12 @@ class StepReport:
     status: ProcessStatus
     failure: str | None
     ring: Ring | None
+    others: tuple[Ring, ...] = ()
+
+    @property
+    def rings(self) -> list[Ring]:
+        """All bells."""
+        return [*self.others, *([] if self.ring is None else [self.ring])]
 
 
 class StepRunner:
@@ -88,7 +98,9 @@ class StepRunner:
             return None
         assignee, shown_name = ("SYSTEM", None) if step is None else (str(step.assignee), step.name)
         place = Place(claim, version, assignee, task_id, shown_name)
-        attempt = Attempt(self._connection, place, self._limits.max_delta_bytes, self._limits.signer)
+        attempt = Attempt(
+            self._connection, place, self._limits.max_delta_bytes, self._limits.signer, self._catalog.workflows
+        )
         limit = None if workflow is None else workflow.time_limit
         left = time_left(self._connection, claim, limit)
         if step is None:
@@ -101,7 +113,7 @@ class StepRunner:
             transition = attempt.fail(process_time_limit_error(limit), None)
         else:
             transition = attempt.run(step, process_seconds=limit, seconds_left=left)
-        return None if transition is None else _report(place, transition)
+        return None if transition is None else _report(place, transition, attempt.rings)
 
     def _may_wait_for_code(self, claim: Claim) -> bool:
         since = claim.waiting_since or claim.claimed_at
@@ -127,7 +139,7 @@ class StepRunner:
         )
 
 
-def _report(place: Place, transition: Transition) -> StepReport:
+def _report(place: Place, transition: Transition, others: tuple[Ring, ...]) -> StepReport:
     claim, process = place.claim, transition.process
     ring = None
     if process.status in RUNNABLE:
@@ -141,4 +153,5 @@ def _report(place: Place, transition: Transition) -> StepReport:
         status=process.status,
         failure=process.failed_reason if failed else None,
         ring=ring,
+        others=others,
     )

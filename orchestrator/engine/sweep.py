@@ -13,6 +13,7 @@ from orchestrator.engine.forgotten import Forgotten, QueueOf, one_queue
 from orchestrator.engine.holders import Holders
 from orchestrator.errors import CallbackTimeLimitError
 from orchestrator.storage.callback_statements import FAIL_LATE_CALLBACKS
+from orchestrator.storage.children_statements import WAKE_PARENTS
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
 from orchestrator.storage.sweep_statements import (
@@ -67,6 +68,7 @@ class Sweep:
                 return []
             self._holders.end(connection)
             connection.execute(WAKE, {"most": _MOST_AT_ONCE})
+            connection.execute(WAKE_PARENTS, {"most": _MOST_AT_ONCE})
             late = {"error": CallbackTimeLimitError.__name__, "most": _MOST_AT_ONCE}
             connection.execute(FAIL_LATE_CALLBACKS, late)
             gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from orchestrator.errors import AuthoringError
+from orchestrator.language.outcomes import Child
 from orchestrator.language.vocabulary import State, SubscriptionLifecycle, Target
 
 # Ten years: later moments are of no use, and much later ones are no dates.
@@ -45,6 +46,13 @@ class AwaitCallback:
 
     result_key: str
     time_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Children:
+    """Start the processes that this function makes of the state, and wait until all of them have ended."""
+
+    children: Callable[[State], Sequence[Child]]
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ Action = (
     Call
     | Form
     | AwaitCallback
+    | Children
     | Start
     | Finish
     | Abort
@@ -127,6 +136,8 @@ def kind_of(action: Action) -> str:
             return "form"
         case AwaitCallback():
             return "await_callback"
+        case Children():
+            return "children"
         case Start():
             return "start"
         case Finish():

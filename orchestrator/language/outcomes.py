@@ -76,6 +76,22 @@ class WaitUntil:
 
 
 @dataclass(frozen=True)
+class Child:
+    """A process that another one starts and waits for: `branch` tells it from its brothers and sisters."""
+
+    branch: str
+    workflow: str
+    state: State = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WaitsForChildren:
+    """The process waits until all children of this step have ended; `children` are those that it starts now."""
+
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
     """The step failed, and somebody has to act. `status` is the process status that says in which way."""
 
@@ -88,4 +104,4 @@ class Aborted:
     """The process ends here, unfinished."""
 
 
-Outcome = Done | Skipped | NeedsInput | AwaitsCallback | RetryLater | WaitUntil | Failed | Aborted
+Outcome = Done | Skipped | NeedsInput | AwaitsCallback | RetryLater | WaitUntil | WaitsForChildren | Failed | Aborted

@@ -22,6 +22,7 @@ from orchestrator.language.actions import (
     Abort,
     AwaitCallback,
     Call,
+    Children,
     Finish,
     Form,
     Function,
@@ -144,7 +145,7 @@ def _change(step: Step) -> _Change | None:
             return _returned(function)
         case Form(function):
             return _returned(function) if inspect.isgeneratorfunction(function) else None
-        case Start() | Finish() | Abort() | Sleep() | Until():
+        case Start() | Finish() | Abort() | Sleep() | Until() | Children():
             return _Change()
         case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
             return _Change(frozenset({"subscription", "subscription_id"}))

@@ -16,6 +16,7 @@ from orchestrator.language.outcomes import (
     Outcome,
     RetryLater,
     Skipped,
+    WaitsForChildren,
     WaitUntil,
 )
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
@@ -90,6 +91,9 @@ def after_outcome(process: ProcessValue, outcome: Outcome, now: datetime) -> Tra
         case WaitUntil(moment=moment):
             waiting = replace(_fresh(process, ProcessStatus.WAITING), waiting_for="time", due_at=moment)
             return Transition(waiting, StepStatus.WAITING)
+        case WaitsForChildren():
+            waiting = replace(_fresh(process, ProcessStatus.WAITING), waiting_for="children")
+            return Transition(waiting, StepStatus.WAITING)
         case Failed(error=error, status=status):
             failed = _fresh(process, ProcessStatus(status))
             return Transition(
@@ -136,6 +140,10 @@ def after_skip(process: ProcessValue) -> Transition:
         raise ImpossibleTransitionError(f"a process that is {process.status} has no failed step to skip")
     if process.waiting_for == "time":
         raise ImpossibleTransitionError("a process that is waiting for a time has no failed step to skip; resume it")
+    if process.waiting_for == "children":
+        raise ImpossibleTransitionError(
+            "a process that is waiting for its children has no failed step to skip; abort those that shall not go on"
+        )
     moved = _advance(replace(process, status=ProcessStatus.RUNNING), StepStatus.SKIPPED)
     if moved.process.status is ProcessStatus.COMPLETED:
         return moved
@@ -166,6 +174,17 @@ def after_migrate(process: ProcessValue, position: int, steps: int) -> ProcessVa
     if not 0 <= position < steps:
         raise ImpossibleTransitionError(f"a list of {steps} steps has no step {position + 1}")
     return ProcessValue(ProcessStatus.RESUMED, position, steps)
+
+
+def after_children(process: ProcessValue) -> ProcessValue:
+    """The last child has ended: the step that waited runs again, and sees what became of them.
+
+    Raises:
+        ImpossibleTransitionError: the process waits for no children.
+    """
+    if process.status is not ProcessStatus.WAITING or process.waiting_for != "children":
+        raise ImpossibleTransitionError(f"a process that is {process.status} waits for no children")
+    return _fresh(process, ProcessStatus.RESUMED)
 
 
 def after_callback(process: ProcessValue) -> ProcessValue:

@@ -54,10 +54,12 @@ WITH r AS MATERIALIZED (
         deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running'
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
-              p.is_task, p.created_by, p.waiting_since, p.started_at, p.deadline IS NOT NULL AS given_up
+              p.is_task, p.created_by, p.waiting_since, p.started_at, p.deadline IS NOT NULL AS given_up,
+              p.parent_seq
 )
 SELECT l.got, u.process_id, u.position, u.generation, u.version_id, u.state, u.attempt, u.claimed_at, u.target,
-       u.is_task, u.created_by, u.waiting_since, u.started_at, u.given_up
+       u.is_task, u.created_by, u.waiting_since, u.started_at, u.given_up,
+       u.parent_seq
 FROM l LEFT JOIN u USING (seq)
 """
 

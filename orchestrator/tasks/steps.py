@@ -26,8 +26,8 @@ def register_run_step(application: Celery, runner: Callable[[], StepRunner], bel
         report = runner().run(seq, task.request.id)
         if report is None:
             return "nothing to do"
-        if report.ring is not None:
-            bell.ring([report.ring])
+        if report.rings:
+            bell.ring(report.rings)
         if report.failure is not None:
             raise StepFailedError(report.failure)
         return str(report.status)

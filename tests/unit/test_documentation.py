@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ from orchestrator.language.transitions import (
     after_abort,
     after_callback,
     after_callback_time_limit,
+    after_children,
     after_claim,
     after_input,
     after_migrate,
@@ -180,6 +182,8 @@ def ways_out(status: ProcessStatus) -> set[str]:
         ways.add("input")
     if passes(after_callback, process):
         ways.add("callback")
+    if passes(after_children, replace(process, waiting_for="children")):
+        ways.add("children")
     if passes(after_callback_time_limit, process, "late"):
         ways.add("time limit")
     if status in statuses_with_a_timer():

@@ -13,6 +13,7 @@ from orchestrator.errors import ImpossibleTransitionError
 from orchestrator.language.outcomes import (
     Aborted,
     AwaitsCallback,
+    Child,
     Done,
     Failed,
     NeedsInput,
@@ -20,6 +21,7 @@ from orchestrator.language.outcomes import (
     RetryLater,
     Skipped,
     StepError,
+    WaitsForChildren,
     WaitUntil,
 )
 from orchestrator.language.transitions import (
@@ -33,6 +35,7 @@ from orchestrator.language.transitions import (
     after_abort,
     after_callback,
     after_callback_time_limit,
+    after_children,
     after_claim,
     after_input,
     after_migrate,
@@ -54,6 +57,7 @@ OUTCOMES: dict[type[Outcome], Outcome] = {
     AwaitsCallback: AwaitsCallback(),
     RetryLater: RetryLater(ERROR, 60.0),
     WaitUntil: WaitUntil(LATER),
+    WaitsForChildren: WaitsForChildren((Child("left", "branch"),)),
     Failed: Failed(ERROR),
     Aborted: Aborted(),
 }
@@ -66,6 +70,7 @@ EXPECTED: dict[type[Outcome], tuple[ProcessStatus, int, StepStatus]] = {
     AwaitsCallback: (ProcessStatus.AWAITING_CALLBACK, 0, StepStatus.AWAITING_CALLBACK),
     RetryLater: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
     WaitUntil: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
+    WaitsForChildren: (ProcessStatus.WAITING, 0, StepStatus.WAITING),
     Failed: (ProcessStatus.FAILED, 0, StepStatus.FAILED),
     Aborted: (ProcessStatus.ABORTED, 0, StepStatus.ABORT),
 }
@@ -114,6 +119,8 @@ def test_waits_have_a_moment_and_a_word_for_what_they_wait_for() -> None:
     assert (retry.waiting_for, retry.due_at, retry.failed_reason) == ("retry", NOW + timedelta(seconds=60), "no")
     sleep = after_outcome(a_process(ProcessStatus.RUNNING), WaitUntil(LATER), NOW).process
     assert (sleep.waiting_for, sleep.due_at, sleep.failed_reason) == ("time", LATER, None)
+    children = after_outcome(a_process(ProcessStatus.RUNNING), WaitsForChildren(), NOW).process
+    assert (children.waiting_for, children.due_at, children.failed_reason) == ("children", None, None)
     callback = after_outcome(a_process(ProcessStatus.RUNNING), AwaitsCallback(60.0), NOW).process
     assert (callback.waiting_for, callback.due_at) == (None, NOW + timedelta(seconds=60))
     endless = after_outcome(a_process(ProcessStatus.RUNNING), AwaitsCallback(), NOW).process
@@ -144,6 +151,11 @@ ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessS
     "rerun": (lambda process: after_rerun(process, 0), REWINDABLE, ProcessStatus.RESUMED),
     "migrate": (lambda process: after_migrate(process, 0, 5), MIGRATABLE, ProcessStatus.RESUMED),
     "callback": (after_callback, frozenset({ProcessStatus.AWAITING_CALLBACK}), ProcessStatus.RESUMED),
+    "end of the last child": (
+        lambda process: after_children(replace(process, waiting_for="children")),
+        frozenset({ProcessStatus.WAITING}),
+        ProcessStatus.RESUMED,
+    ),
     "time limit of a callback": (
         lambda process: after_callback_time_limit(process, "too late").process,
         frozenset({ProcessStatus.AWAITING_CALLBACK}),
@@ -193,9 +205,15 @@ def test_a_skip_of_the_last_step_completes_the_process() -> None:
     assert moved == Transition(ProcessValue(ProcessStatus.COMPLETED, 3, 3), StepStatus.SKIPPED)
 
 
-def test_a_step_that_waits_for_a_time_has_not_failed_and_is_not_skipped() -> None:
-    with pytest.raises(ImpossibleTransitionError, match="time"):
-        after_skip(replace(a_process(ProcessStatus.WAITING), waiting_for="time"))
+@pytest.mark.parametrize("what", ["time", "children"])
+def test_a_step_that_waits_without_a_failure_is_not_skipped(what: str) -> None:
+    with pytest.raises(ImpossibleTransitionError, match=what):
+        after_skip(replace(a_process(ProcessStatus.WAITING), waiting_for=what))
+
+
+def test_a_process_that_waits_for_something_else_does_not_go_on_when_a_child_ends() -> None:
+    with pytest.raises(ImpossibleTransitionError, match="no children"):
+        after_children(replace(a_process(ProcessStatus.WAITING), waiting_for="time"))
 
 
 @pytest.mark.parametrize("position", [0, 1])

@@ -36,6 +36,7 @@ class ProcessTable(Base):
         Index("ix_processes_is_task_seq", "is_task", "seq"),
         Index("ix_processes_workflow_id_seq", "workflow_id", "seq"),
         Index("ix_processes_parent_seq", "parent_seq", postgresql_where=text("parent_seq IS NOT NULL")),
+        Index("ix_processes_waiting_for_children", "seq", postgresql_where=text("waiting_for = 'children'")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
