@@ -237,7 +237,8 @@ class Attempt:
     def _wait(self, action: Sleep | Until, focus: Focus) -> Outcome:
         claim = self._place.claim
         place = {"seq": claim.seq, "position": claim.position, "generation": claim.generation, "key": self._place.key}
-        if self._connection.row(HAS_WAITED, place) is not None:
+        row = self._connection.row(HAS_WAITED, place)
+        if row is not None and row[0]:
             return Done({})
         moment = moment_of(action, focus.inner, claim.claimed_at)
         return WaitUntil(moment) if moment > claim.claimed_at else Done({})

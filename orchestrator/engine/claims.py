@@ -30,7 +30,7 @@ class Claim:
     is_task: bool
     created_by: str
     waiting_since: datetime | None
-    started_at: datetime
+    limit_since: datetime
     given_up: bool
     parent_seq: int | None
 

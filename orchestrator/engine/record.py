@@ -27,7 +27,7 @@ from orchestrator.language.outcomes import (
     WaitUntil,
     storable_text,
 )
-from orchestrator.language.transitions import FAILED, ProcessValue, Transition, after_outcome
+from orchestrator.language.transitions import FAILED, WAITING, ProcessValue, Transition, after_outcome
 from orchestrator.language.vocabulary import ProcessStatus, Target
 from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, UNLOCK, step_lock_key
 
@@ -44,6 +44,8 @@ class Place:
     task_id: str | None
     # What the present code calls the step; None when it has no such step.
     shown_name: str | None = None
+    # When the process has to have ended; None when it may take as long as it takes.
+    expires_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -57,13 +59,20 @@ class Place:
 
     @property
     def gives_back_on_failure(self) -> bool:
-        """Whether it is a check: nothing is half done when it fails, so its subscription need not stay taken."""
-        target = self.claim.target
-        return target == Target.VALIDATE or (target == Target.SYSTEM and self.version.takes_unchecked)
+        """Whether its subscription need not stay taken when it fails."""
+        return is_check(self.claim.target, self.version.takes_unchecked)
 
     def next_key(self, position: int) -> str | None:
         """The key of the step at this position, None behind the last."""
         return self.version.steps[position].key if position < len(self.version.steps) else None
+
+
+def is_check(target: str, takes_unchecked: bool) -> bool:
+    """Whether a process of this target only looks, so that nothing is half done when it fails.
+
+    `takes_unchecked`: a step of it takes a subscription that may be out of sync.
+    """
+    return target == Target.VALIDATE or (target == Target.SYSTEM and takes_unchecked)
 
 
 def transition_of(place: Place, outcome: Outcome) -> Transition:
@@ -93,6 +102,8 @@ def write_record(
         "status": process.status,
         "waiting_for": process.waiting_for,
         "due_at": process.due_at,
+        "expires_at": place.expires_at if process.status in WAITING else None,
+        "counts_anew": process.status in FAILED,
         "position": claim.position,
         "next_position": process.position,
         "next_key": place.next_key(process.position),

@@ -14,7 +14,7 @@ from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.claims import Claim, claim_step, give_back
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.record import Place
-from orchestrator.engine.time_limits import hard_limit_error, process_time_limit_error, time_left
+from orchestrator.engine.time_limits import hard_limit_error, process_time_limit_error
 from orchestrator.engine.versions import VersionCache
 from orchestrator.errors import LostAttemptsError, MissingCodeError
 from orchestrator.language.catalog import Catalog
@@ -97,12 +97,13 @@ class StepRunner:
             give_back(self._connection, claim, min(_CODE_RECHECK_SECONDS, self._limits.code_wait))
             return None
         assignee, shown_name = ("SYSTEM", None) if step is None else (str(step.assignee), step.name)
-        place = Place(claim, version, assignee, task_id, shown_name)
+        limit = None if workflow is None else workflow.time_limit
+        expires_at = None if limit is None else claim.limit_since + timedelta(seconds=limit)
+        left = None if expires_at is None else (expires_at - claim.claimed_at).total_seconds()
+        place = Place(claim, version, assignee, task_id, shown_name, expires_at)
         attempt = Attempt(
             self._connection, place, self._limits.max_delta_bytes, self._limits.signer, self._catalog.workflows
         )
-        limit = None if workflow is None else workflow.time_limit
-        left = time_left(self._connection, claim, limit)
         if step is None:
             transition = attempt.fail(MissingCodeError(self._missing_code(place)), None)
         elif claim.given_up:

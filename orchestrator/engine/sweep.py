@@ -11,8 +11,7 @@ import structlog
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.forgotten import Forgotten, QueueOf, one_queue
 from orchestrator.engine.holders import Holders
-from orchestrator.errors import CallbackTimeLimitError
-from orchestrator.storage.callback_statements import FAIL_LATE_CALLBACKS
+from orchestrator.engine.late import fail_late
 from orchestrator.storage.children_statements import WAKE_PARENTS
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.step_statements import STEP_LOCKS
@@ -29,6 +28,7 @@ from orchestrator.storage.sweep_statements import (
 log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE = 2_000
+_MOST_LATE_AT_ONCE = 200
 _AGAIN_ORPHAN_SECONDS = 5.0
 # More than a ring takes while the broker is away, so that a leader that waits for that is not taken for frozen.
 _SILENCE_SECONDS = 8.0
@@ -69,8 +69,7 @@ class Sweep:
             self._holders.end(connection)
             connection.execute(WAKE, {"most": _MOST_AT_ONCE})
             connection.execute(WAKE_PARENTS, {"most": _MOST_AT_ONCE})
-            late = {"error": CallbackTimeLimitError.__name__, "most": _MOST_AT_ONCE}
-            connection.execute(FAIL_LATE_CALLBACKS, late)
+            fail_late(connection, _MOST_LATE_AT_ONCE)
             gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}
             connection.execute(LET_GO, gone)
             orphans = {"namespace": STEP_LOCKS, "again": _AGAIN_ORPHAN_SECONDS, "most": _MOST_AT_ONCE}

@@ -11,12 +11,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.engine.claims import Claim
-from orchestrator.engine.connection import WorkerConnection
-from orchestrator.errors import ProcessTimeLimitError, StepTimeLimitError
+from orchestrator.errors import CallbackTimeLimitError, ProcessTimeLimitError, StepTimeLimitError
 from orchestrator.language.calling import Prepared
 from orchestrator.language.outcomes import Done
-from orchestrator.storage.step_statements import LAST_TIME_LIMIT
 
 _LEAST_MARGIN: Final = 5.0
 _MARGIN: Final = 0.1
@@ -55,9 +52,16 @@ def limit_of(step_seconds: float | None, process_seconds: float | None, left: fl
 
 
 def process_time_limit_error(seconds: float) -> ProcessTimeLimitError:
-    """The error of a process that has not ended in time."""
+    """The error of a process that has not ended in time; it counts anew after every failure."""
     return ProcessTimeLimitError(
         f"the process did not end within its own time limit of {_shown(seconds)}; resumed, it has as long again"
+    )
+
+
+def callback_time_limit_error(seconds: float | None) -> CallbackTimeLimitError:
+    """The error of a process that nobody called back in time."""
+    return CallbackTimeLimitError(
+        f"no callback came within {'its time limit' if seconds is None else f'the time limit of {_shown(seconds)}'}"
     )
 
 
@@ -67,20 +71,6 @@ def hard_limit_error() -> StepTimeLimitError:
         "the step was given up at the hard limit: told to stop at its time limit, it went on; outside it may have done "
         "all of its work, or a part"
     )
-
-
-def time_left(connection: WorkerConnection, claim: Claim, process_seconds: float | None) -> float | None:
-    """The seconds that a process has left, None when it has no limit. They count from its start; of one that was
-    resumed after its limit had struck, from then on."""
-    if process_seconds is None:
-        return None
-    left = process_seconds - (claim.claimed_at - claim.started_at).total_seconds()
-    if left > 0:
-        return left
-    row = connection.row(LAST_TIME_LIMIT, {"seq": claim.seq, "error": ProcessTimeLimitError.__name__})
-    if row is None or row[0] is None:
-        return left
-    return process_seconds - float(row[0])
 
 
 def call_within(limit: TimeLimit | None, prepared: Prepared) -> Done:

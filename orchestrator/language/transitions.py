@@ -25,6 +25,8 @@ RUNNABLE: Final = frozenset({ProcessStatus.CREATED, ProcessStatus.RUNNING, Proce
 FAILED: Final = frozenset({ProcessStatus.FAILED, ProcessStatus.INCONSISTENT_DATA, ProcessStatus.API_UNAVAILABLE})
 ENDED: Final = frozenset({ProcessStatus.COMPLETED, ProcessStatus.ABORTED})
 RETRYABLE: Final = FAILED | {ProcessStatus.WAITING}
+# For a person, an answer or a moment.
+WAITING: Final = frozenset({ProcessStatus.SUSPENDED, ProcessStatus.WAITING, ProcessStatus.AWAITING_CALLBACK})
 # No step of it runs, and none is about to: it can be set to another place.
 MIGRATABLE: Final = RETRYABLE | {ProcessStatus.SUSPENDED}
 REWINDABLE: Final = MIGRATABLE | {ProcessStatus.AWAITING_CALLBACK}
@@ -198,14 +200,14 @@ def after_callback(process: ProcessValue) -> ProcessValue:
     return _fresh(process, ProcessStatus.RESUMED)
 
 
-def after_callback_time_limit(process: ProcessValue, reason: str) -> Transition:
-    """Nobody called back in time.
+def after_time_limit(process: ProcessValue, reason: str) -> Transition:
+    """Its own time limit struck a process that waits; or nobody called back in time.
 
     Raises:
-        ImpossibleTransitionError: the process awaits no callback.
+        ImpossibleTransitionError: the process waits for nothing.
     """
-    if process.status is not ProcessStatus.AWAITING_CALLBACK:
-        raise ImpossibleTransitionError(f"a process that is {process.status} awaits no callback")
+    if process.status not in WAITING:
+        raise ImpossibleTransitionError(f"a process that is {process.status} waits for nothing")
     return Transition(replace(_fresh(process, ProcessStatus.FAILED), failed_reason=reason), StepStatus.FAILED)
 
 

@@ -116,8 +116,8 @@ _ABORT: Final = text("""
 WITH p AS (
     UPDATE processes
     SET status = :status, paused = false, claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL,
-        waiting_since = NULL, last_step = :name, assignee = 'SYSTEM', failed_reason = :reason, traceback = NULL,
-        last_modified_at = clock_timestamp(), change_seq = change_seq + 1
+        expires_at = NULL, waiting_since = NULL, last_step = :name, assignee = 'SYSTEM', failed_reason = :reason,
+        traceback = NULL, last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq
     RETURNING seq, position, generation
 )

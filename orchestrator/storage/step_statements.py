@@ -51,14 +51,15 @@ WITH r AS MATERIALIZED (
     SET claim = %(claim)s, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
         attempt = p.attempt
             + CASE WHEN p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time() THEN 0 ELSE 1 END,
-        deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running'
+        deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running',
+        limit_since = coalesce(p.limit_since, clock_timestamp())
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
-              p.is_task, p.created_by, p.waiting_since, p.started_at, p.deadline IS NOT NULL AS given_up,
+              p.is_task, p.created_by, p.waiting_since, p.limit_since, p.deadline IS NOT NULL AS given_up,
               p.parent_seq
 )
 SELECT l.got, u.process_id, u.position, u.generation, u.version_id, u.state, u.attempt, u.claimed_at, u.target,
-       u.is_task, u.created_by, u.waiting_since, u.started_at, u.given_up,
+       u.is_task, u.created_by, u.waiting_since, u.limit_since, u.given_up,
        u.parent_seq
 FROM l LEFT JOIN u USING (seq)
 """
@@ -71,18 +72,13 @@ UPDATE processes SET deadline = clock_timestamp() + %(seconds)s * interval '1 se
 WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', 'off', true) = 'off'
 """
 
-# How many seconds ago a process was last failed by its own time limit.
-LAST_TIME_LIMIT: Final[LiteralString] = """
-SELECT extract(epoch FROM clock_timestamp() - max(completed_at))::float8 FROM process_steps
-WHERE process_seq = %(seq)s AND status = 'failed' AND error ->> 'class' = %(error)s
-"""
-
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
 # taken over), and everything of this transaction is rolled back.
 RECORD: Final[LiteralString] = """
 WITH p AS (
     UPDATE processes
     SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
+        expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
         state = (state - %(removed)s::text[]) || %(delta)s::jsonb,
         claim = NULL, attempt = 0, deadline = NULL, rung_at = clock_timestamp(),
@@ -152,11 +148,11 @@ SELECT count(*) FROM tries
 WHERE status = 'waiting' AND step_id > coalesce((SELECT max(step_id) FROM tries WHERE status = 'failed'), 0)
 """
 
-# Whether the step that a process stands at has waited for its moment already.
+# Whether the step that a process stands at has waited for its moment already; not if it failed in the meantime.
 HAS_WAITED: Final[LiteralString] = """
-SELECT true FROM process_steps
+SELECT status = 'waiting' FROM process_steps
 WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND key = %(key)s
-  AND status = 'waiting' LIMIT 1
+ORDER BY step_id DESC LIMIT 1
 """
 
 # Give a claim back uncounted, to be looked at again at due_at (this worker lacks the step's code).

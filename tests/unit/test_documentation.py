@@ -26,7 +26,6 @@ from orchestrator.language.transitions import (
     ProcessValue,
     after_abort,
     after_callback,
-    after_callback_time_limit,
     after_children,
     after_claim,
     after_input,
@@ -35,6 +34,7 @@ from orchestrator.language.transitions import (
     after_rerun,
     after_resume,
     after_skip,
+    after_time_limit,
 )
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 from orchestrator.migrations.parameters import CatalogParameters, read
@@ -184,7 +184,7 @@ def ways_out(status: ProcessStatus) -> set[str]:
         ways.add("callback")
     if passes(after_children, replace(process, waiting_for="children")):
         ways.add("children")
-    if passes(after_callback_time_limit, process, "late"):
+    if passes(after_time_limit, process, "late"):
         ways.add("time limit")
     if status in statuses_with_a_timer():
         ways.add("timer")

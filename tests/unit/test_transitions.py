@@ -30,11 +30,11 @@ from orchestrator.language.transitions import (
     RETRYABLE,
     REWINDABLE,
     RUNNABLE,
+    WAITING,
     ProcessValue,
     Transition,
     after_abort,
     after_callback,
-    after_callback_time_limit,
     after_children,
     after_claim,
     after_input,
@@ -43,6 +43,7 @@ from orchestrator.language.transitions import (
     after_rerun,
     after_resume,
     after_skip,
+    after_time_limit,
 )
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 
@@ -129,7 +130,7 @@ def test_waits_have_a_moment_and_a_word_for_what_they_wait_for() -> None:
 
 def test_a_callback_lets_the_step_that_waited_run_again_and_its_time_limit_fails_it() -> None:
     assert after_callback(a_process(ProcessStatus.AWAITING_CALLBACK)) == ProcessValue(ProcessStatus.RESUMED, 1, 3)
-    late = after_callback_time_limit(a_process(ProcessStatus.AWAITING_CALLBACK), "too late")
+    late = after_time_limit(a_process(ProcessStatus.AWAITING_CALLBACK), "too late")
     failed = ProcessValue(ProcessStatus.FAILED, 1, 3, failed_reason="too late")
     assert late == Transition(failed, StepStatus.FAILED)
 
@@ -156,9 +157,9 @@ ACTS: dict[str, tuple[Callable[[ProcessValue], ProcessValue], frozenset[ProcessS
         frozenset({ProcessStatus.WAITING}),
         ProcessStatus.RESUMED,
     ),
-    "time limit of a callback": (
-        lambda process: after_callback_time_limit(process, "too late").process,
-        frozenset({ProcessStatus.AWAITING_CALLBACK}),
+    "time limit": (
+        lambda process: after_time_limit(process, "too late").process,
+        WAITING,
         ProcessStatus.FAILED,
     ),
     "abort": (

@@ -23,7 +23,8 @@ class ProcessTable(Base):
     """One run of a workflow.
 
     `seq` orders everything and is the key of the advisory lock. `position` is the index of the next step in the pinned
-    step list of `version_id`; `claim` is the token of whoever runs it now; `state` is the merged state.
+    step list of `version_id`; `claim` is the token of whoever runs it now; `state` is the merged state. Its own time
+    limit counts from `limit_since` (None: from the next claim), and strikes at `expires_at` while it waits.
     """
 
     __tablename__ = "processes"
@@ -32,6 +33,7 @@ class ProcessTable(Base):
         Index("ix_processes_process_id", "process_id"),
         Index("ix_processes_runnable", "seq", postgresql_where=text("status IN ('created','running','resumed')")),
         Index("ix_processes_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_processes_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("ix_processes_status_seq", "status", "seq"),
         Index("ix_processes_is_task_seq", "is_task", "seq"),
         Index("ix_processes_workflow_id_seq", "workflow_id", "seq"),
@@ -61,6 +63,8 @@ class ProcessTable(Base):
     rung_at: Mapped[Now]
     due_at: Mapped[datetime | None]
     waiting_since: Mapped[datetime | None]
+    limit_since: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[datetime | None]
     state: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
     assignee: Mapped[str] = mapped_column(server_default="SYSTEM")
     created_by: Mapped[str]

@@ -292,7 +292,7 @@ def test_a_process_past_its_time_limit_takes_no_step_and_has_as_long_again_when_
     seq = engine.start(limited(lambda: {"done": True}, None, 600.0))
     runner = engine.runner()
     runner.run(seq)
-    engine.change(seq, started_at=engine.process(seq).started_at - timedelta(seconds=601))
+    engine.change(seq, limit_since=engine.process(seq).started_at - timedelta(seconds=601))
     engine.run(seq, runner)
     process = engine.process(seq)
     assert (process.status, process.state) == ("failed", {})
