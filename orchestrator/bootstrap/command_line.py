@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kombu.exceptions import OperationalError
 
-from orchestrator.bootstrap.catalog_packages import load_catalog
 from orchestrator.bootstrap.context import build_context
 from orchestrator.bootstrap.logs import configure_logging
 from orchestrator.cli.tools import Tools
 from orchestrator.errors import UnavailableError
+from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context
 from orchestrator.settings import Settings
 from orchestrator.tasks.application import build_application

@@ -7,8 +7,8 @@ from functools import partial
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from orchestrator.bootstrap.catalog_packages import load_catalog
 from orchestrator.errors import UnavailableError
+from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database, build_engine

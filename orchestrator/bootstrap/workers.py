@@ -6,12 +6,12 @@ from functools import partial
 
 from celery import Celery
 
-from orchestrator.bootstrap.catalog_packages import load_catalog
 from orchestrator.bootstrap.logs import configure_logging
 from orchestrator.engine.callbacks import CallbackSigner, check_secret_key
 from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import SettingsError
+from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.settings import Settings
 from orchestrator.storage.migrating import Migrations
 from orchestrator.tasks.application import build_application, queue_for
