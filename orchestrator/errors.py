@@ -320,12 +320,13 @@ class FormOverflowError(InvalidInputError):
 class FormInvalidError(InvalidInputError):
     """A page of the form does not fit.
 
-    `members` has `validation_errors`: objects with `type`, `loc`, `msg` and `input`.
+    `members` has `validation_errors`: objects with `type`, `loc`, `msg` and `input`. `page` counts from 1.
     """
 
-    def __init__(self, message: str, validation_errors: list[dict[str, object]]) -> None:
+    def __init__(self, message: str, validation_errors: list[dict[str, object]], page: int) -> None:
         super().__init__(message)
         self.members = {"validation_errors": validation_errors}
+        self.page = page
 
 
 class FormFailedError(AuthoringError):

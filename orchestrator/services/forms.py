@@ -224,7 +224,7 @@ def _invalid(errors: list[dict[str, Any]], number: int) -> FormInvalidError:
     more = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
     # Contexts hold exceptions, inputs whatever the page's own validators made of them.
     plain: list[dict[str, object]] = orjson.loads(orjson.dumps(errors, default=str, option=orjson.OPT_NON_STR_KEYS))
-    return FormInvalidError(f"page {number} does not fit: {said}{more}", plain)
+    return FormInvalidError(f"page {number} does not fit: {said}{more}", plain, number)
 
 
 def _kind(value: Any) -> str:

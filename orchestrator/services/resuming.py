@@ -62,15 +62,7 @@ def resume_process(
         FormIncompleteError: there is another page to fill in.
         FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
     """
-    entered = read_pages(pages)
-    with context.database.reading() as session:
-        row = find_process(session, process_id)
-        if row is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
-        require_running_engine(row.engine_paused, row.engine_reason)
-        if row.paused:
-            raise ConflictError(f"process {process_id} is paused: unpause it first")
-        way = _decide(context, actor, row, entered)
+    row, way = _look(context, actor, process_id, read_pages(pages))
     with context.database.transaction(actor.name) as session:
         take_again(session, row.seq, Origin(actor.name, process_id, row.seq, row.step_key))
         match way:
@@ -98,6 +90,19 @@ def resume_process(
         context.bell.ring([Ring(row.seq, row.process_id, row.workflow_name, key, row.target, row.is_task)])
 
 
+def check_answer(context: Context, actor: Actor, process_id: UUID, pages: Any = None) -> State:
+    """Fill in the form that a process waits at as `resume_process` does, and resume nothing.
+
+    Returns:
+        What the answer would change in the state; nothing where a step would only run again.
+
+    Raises:
+        As `resume_process`.
+    """
+    _, way = _look(context, actor, process_id, read_pages(pages))
+    return way.done.delta if isinstance(way, _Answer) else {}
+
+
 def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
     """The form of an input step, the part of the state that it is filled in on, and what messages call it.
 
@@ -111,6 +116,17 @@ def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
     if isinstance(focus, Skipped):
         raise ConflictError(f"the condition of the step {step.name!r} does not hold any more")
     return step.action.function, focus, f"the form of {step.name!r}"
+
+
+def _look(context: Context, actor: Actor, process_id: UUID, pages: Pages) -> tuple[ProcessRow, _Answer | _Retry]:
+    with context.database.reading() as session:
+        row = find_process(session, process_id)
+        if row is None:
+            raise ProcessNotFoundError(f"there is no process {process_id}")
+        require_running_engine(row.engine_paused, row.engine_reason)
+        if row.paused:
+            raise ConflictError(f"process {process_id} is paused: unpause it first")
+        return row, _decide(context, actor, row, pages)
 
 
 def _decide(context: Context, actor: Actor, row: ProcessRow, pages: Pages) -> _Answer | _Retry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -27,6 +27,9 @@ from orchestrator.services.forms import Pages, read_pages, require_small, storab
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
 from orchestrator.services.start_forms import start_form, works_on_subscription
 from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
+
+# What every process knows of itself, whatever its form returned.
+_OWN_KEYS: Final = ("process_id", "reporter", "workflow_name", "workflow_target")
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,19 @@ def start_process(
         return answered
     context.bell.ring([_ring(seq, prepared)])
     return Started(prepared.process_id)
+
+
+def check_start(context: Context, actor: Actor, workflow_name: str, pages: Any = None) -> State:
+    """Fill in the form of a workflow as `start_process` does, and start nothing.
+
+    Returns:
+        The state that the process would begin with, but for what every process knows of itself.
+
+    Raises:
+        As `start_process`.
+    """
+    state = _prepare(context, actor, workflow_name, read_pages(pages), actor.name).state
+    return {key: value for key, value in state.items() if key not in _OWN_KEYS}
 
 
 def require_running_engine(paused: bool, reason: str | None) -> None:
