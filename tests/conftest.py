@@ -9,29 +9,20 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
 from typing import NoReturn
 from uuid import uuid4
 
-import psycopg
 import pytest
 import redis
-from psycopg import sql
 from sqlalchemy import make_url
 
-from orchestrator.embedded.machine import Addresses, embedded_machine
 from orchestrator.errors import SettingsError
-from orchestrator.storage.database import Database, build_engine, libpq_url
-from orchestrator.storage.migrating import Migrations
+from orchestrator.storage.database import Database, build_engine
+from orchestrator.testing.servers import BenchServer, DatabaseServer, bench_server, embedded_servers
 
-_NOT_STARTED = "not started"
-_MEMORY = Path("/dev/shm")
-_ENOUGH_MEMORY = 3_000_000_000
+pytest_plugins = ["pytester"]
 
 
 def _without(server: str, reason: Exception) -> NoReturn:
@@ -41,72 +32,27 @@ def _without(server: str, reason: Exception) -> NoReturn:
     pytest.skip(message)
 
 
-@contextmanager
-def _embedded(**given: str) -> Iterator[Addresses]:
-    # A database is some three hundred files: in memory, where there is room, it is cloned ten times faster.
-    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator-tests-", dir=_MEMORY if in_memory else None))
-    try:
-        with embedded_machine(folder, **given) as machine:
-            yield machine.addresses
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class DatabaseServer:
-    """A PostgreSQL in which databases can be made and dropped."""
-
-    url: str
-
-    def url_of(self, name: str) -> str:
-        """The URL of one of its databases."""
-        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
-
-    def create(self, name: str, template: str | None = None) -> str:
-        """Make a database, empty or as a copy of a template that nobody uses, and return its URL."""
-        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-        if template is not None:
-            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-        self._execute(statement)
-        return self.url_of(name)
-
-    def drop(self, name: str) -> None:
-        """Drop a database, whoever is still connected to it."""
-        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
-            connection.execute(statement)
-
-
 @pytest.fixture(scope="session")
-def database_server() -> Iterator[DatabaseServer]:
-    """The PostgreSQL of this run."""
+def orchestrator_server() -> Iterator[BenchServer]:
+    """The PostgreSQL of this run, for the workbench and all other tests."""
     with ExitStack() as stack:
         try:
-            url = os.environ.get("ORCHESTRATOR_TEST_DATABASE_URL")
-            if url is None:
-                url = stack.enter_context(_embedded(broker_url=_NOT_STARTED)).database_url
-                with psycopg.connect(url, autocommit=True) as connection:
-                    # These databases live for seconds: nothing has to reach the disk.
-                    connection.execute("ALTER SYSTEM SET fsync = off")
-                    connection.execute("ALTER SYSTEM SET full_page_writes = off")
-                    connection.execute("SELECT pg_reload_conf()")
-            else:
-                psycopg.connect(libpq_url(url), connect_timeout=5).close()
-        except (SettingsError, psycopg.OperationalError) as error:
+            server = stack.enter_context(bench_server())
+        except SettingsError as error:
             _without("PostgreSQL", error)
-        yield DatabaseServer(url)
+        yield server
 
 
 @pytest.fixture(scope="session")
-def template_database(database_server: DatabaseServer) -> Iterator[str]:
+def database_server(orchestrator_server: BenchServer) -> DatabaseServer:
+    """The PostgreSQL of this run."""
+    return orchestrator_server.server
+
+
+@pytest.fixture(scope="session")
+def template_database(orchestrator_server: BenchServer) -> str:
     """The name of a migrated database (schema only) that tests get copies of."""
-    name = f"test_template_{uuid4().hex[:12]}"
-    Migrations(database_server.create(name)).upgrade()
-    yield name
-    database_server.drop(name)
+    return orchestrator_server.template()
 
 
 @pytest.fixture
@@ -152,7 +98,7 @@ def broker_server_url() -> Iterator[str]:
         try:
             url = os.environ.get("ORCHESTRATOR_TEST_BROKER_URL")
             if url is None:
-                url = stack.enter_context(_embedded(database_url=_NOT_STARTED)).broker_url
+                url = stack.enter_context(embedded_servers(database_url="not started")).broker_url
             _broker_client(url, 0).ping()
         except (SettingsError, redis.ConnectionError) as error:
             _without("Valkey", error)
