@@ -7,23 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from product_workflows.lab.server import running_lab
-
 RESERVATION = "/esdb/nodes/101/reservation"
 DEVICE = "/nso/devices/ams-cr6"
-
-
-@pytest.fixture
-def lab() -> Iterator[httpx.Client]:
-    with running_lab() as address, httpx.Client(base_url=address, timeout=5) as client:
-        yield client
 
 
 def effects(lab: httpx.Client) -> list[str]:

@@ -1,0 +1,24 @@
+"""What the tests of the examples share: the catalog, and a lab that stands for the systems outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from product_workflows.lab.server import running_lab
+
+
+@pytest.fixture(scope="session")
+def orchestrator_catalog() -> str:
+    """The package under test."""
+    return "product_workflows"
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A client of a new lab, which the workflows use, too."""
+    with running_lab() as address, httpx.Client(base_url=address, timeout=5) as client:
+        monkeypatch.setenv("LAB_URL", address)
+        yield client
