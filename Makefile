@@ -24,7 +24,7 @@ test: $(INSTALLED)  ## run the tests, but for the slow ones
 test-slow: $(INSTALLED)  ## run the slow tests
 	.venv/bin/pytest -m slow
 
-chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that nothing is lost (SEED=n repeats a plan)
+chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that nothing is lost (SEED=n repeats a plan, SEED=1-10: ten runs)
 	.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document

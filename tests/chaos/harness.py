@@ -1,4 +1,4 @@
-"""The plan of a run, its rounds, and its report."""
+"""A run: the plant is built, the rounds are lived through, and the verdict is spoken."""
 
 from __future__ import annotations
 
@@ -6,198 +6,139 @@ import math
 import os
 import random
 import shutil
-import statistics
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.chaos.faults import FAULTS, answers
+from tests.chaos.evidence import gather
+from tests.chaos.kinds import CUT, FAULTS
 from tests.chaos.network import why_not
+from tests.chaos.plan import Plan, Round
 from tests.chaos.plant import running_plant
+from tests.chaos.report import Report, too_slow
+from tests.chaos.server_faults import answers
 from tests.chaos.sight import Sight
 from tests.chaos.storm import NoTargetError, Storm
-from tests.chaos.verdict import extra_attempts, judge
+from tests.chaos.verdict import judge
+
+Say = Callable[[str], None]
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH_MEMORY = 2_000_000_000
 _END_PATIENCE = 120.0
-_CUT = "cut_network"
+_MOST_VIOLATIONS = 5
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to do: everything that is random follows from the seed."""
-
-    seed: int
-    processes: int = 200
-    strikes: int = 5
-    kinds: tuple[str, ...] = tuple(FAULTS)
-    workers: int = 3
-    clocks: int = 2
-    step_seconds: float = 0.5
-    open_at_once: int = 9
-
-    def rounds(self) -> list[str]:
-        """The kinds of fault in the order in which they strike."""
-        found = [kind for kind in self.kinds for _ in range(self.strikes)]
-        random.Random(f"{self.seed}/rounds").shuffle(found)
-        return found
-
-
-@dataclass
-class Report:
-    """What came of it."""
-
-    plan: Plan
-    seconds: float = 0.0
-    violations: list[str] = field(default_factory=list)
-    recovery: dict[str, list[float]] = field(default_factory=dict)
-    settled: dict[str, list[float]] = field(default_factory=dict)
-    not_run: dict[str, str] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    folder: Path | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """For `bench/results/chaos.json`; times in seconds."""
-        return {
-            "seed": self.plan.seed,
-            "processes": self.plan.processes,
-            "strikes_of_each_kind": self.plan.strikes,
-            "seconds": round(self.seconds, 1),
-            "recovery_seconds": {kind: _spread(times) for kind, times in sorted(self.recovery.items())},
-            "everything_moved_seconds": {kind: _spread(times) for kind, times in sorted(self.settled.items())},
-            "not_run": self.not_run,
-            **self.figures,
-            "violations": self.violations,
-        }
-
-    def table(self) -> str:
-        """For a person."""
-        lines = [
-            f"seed {self.plan.seed}, {self.plan.processes} processes, {self.seconds:.0f} s, "
-            + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.figures.items()),
-            f"{'fault':<20}{'strikes':>8}{'minimum':>10}{'median':>10}{'maximum':>10}   everything moved (median, max)",
-        ]
-        for kind in self.plan.kinds:
-            if kind in self.not_run:
-                lines.append(f"{kind:<20}not run: {self.not_run[kind]}")
-            elif times := self.recovery.get(kind):
-                spread, all_of_it = _spread(times), _spread(self.settled[kind])
-                columns = "".join(f"{spread[name]:>8.2f} s" for name in ("minimum", "median", "maximum"))
-                lines.append(
-                    f"{kind:<20}{len(times):>8}{columns}   {all_of_it['median']:.2f} s, {all_of_it['maximum']:.2f} s"
-                )
-        lines += [f"note: {note}" for note in self.notes]
-        lines += [f"VIOLATION: {each}" for each in self.violations] or ["no violation"]
-        return "\n".join(lines)
-
-
-def run(plan: Plan, say: Callable[[str], None]) -> Report:
+def run(plan: Plan, say: Say) -> Report:
     """Live through the storm. The folder with all logs is kept when something is not as it must be."""
-    report = Report(plan)
-    kinds = list(plan.kinds)
-    refused = why_not() if _CUT in kinds else None
+    report = Report(plan, _folder())
+    say(f"the logs are in {report.folder}")
+    refused = why_not() if CUT in plan.kinds else None
     if refused is not None:
-        report.not_run[_CUT] = refused
-    rounds = [kind for kind in plan.rounds() if kind not in report.not_run]
-    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_MEMORY if in_memory else None))
+        report.not_run[CUT] = refused
+        say(f"{CUT} is left out: {refused}")
+    rounds = [each for each in plan.rounds() if each.kind not in report.not_run]
+    with_network = any(each.kind == CUT for each in rounds)
     began = time.monotonic()
-    with_network = _CUT in rounds
-    with running_plant(folder, workers=plan.workers, clocks=plan.clocks, with_network=with_network) as plant:
+    with running_plant(report.folder, workers=plan.workers, clocks=plan.clocks, with_network=with_network) as plant:
         sight = Sight(plant.database_url)
-        storm = Storm(
-            plant,
-            sight,
-            random.Random(f"{plan.seed}/strikes"),
-            plan.seed,
-            plan.processes,
-            plan.step_seconds,
-            plan.open_at_once,
-        )
-        if not plant.wait(lambda: answers(plant.api_url), 60):
-            storm.violations.append("the API never answered")
-        else:
+        storm = Storm(plant, sight, plan, random.Random(plan.seed))
+        if plant.wait(lambda: answers(plant.api_url), 60):
             _live_through(storm, rounds, say)
-            storm.violations += judge(storm)
+            _speak(storm, report)
+        else:
+            storm.violations.append("the API never answered")
         sight.close()
-        report.figures = {
-            "steps": plan.processes * 10,
-            "strikes": len(storm.strikes),
-            "extra_attempts": extra_attempts(storm),
-        }
-        logs = sorted(folder.glob("*.log"))
-        report.figures["tracebacks_in_logs"] = sum(log.read_text(errors="replace").count("Traceback") for log in logs)
-        storm.violations += _too_few(storm, rounds)
     report.seconds = time.monotonic() - began
-    report.violations, report.notes = storm.violations, storm.notes
-    for strike in storm.strikes:
-        report.recovery.setdefault(strike.kind, []).append(strike.recovery)
-        report.settled.setdefault(strike.kind, []).append(strike.settled)
-    if report.violations:
-        report.folder = folder
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+    report.violations = [*storm.violations, *_too_few(storm, rounds), *too_slow(report.recovery)]
+    if not report.violations:
+        shutil.rmtree(report.folder, ignore_errors=True)
     return report
 
 
-def _live_through(storm: Storm, rounds: Sequence[str], say: Callable[[str], None]) -> None:
-    missed: list[str] = []
-    for number, kind in enumerate(rounds, start=1):
-        storm.allowed = math.ceil(storm.processes * number / (len(rounds) + 1))
-        if not _strike(storm, kind, f"{number}/{len(rounds)}", say):
-            missed.append(kind)
-        if len(storm.violations) > 5:
+def _speak(storm: Storm, report: Report) -> None:
+    evidence = gather(
+        storm.sight,
+        storm.plant.lab_url,
+        report.folder,
+        storm.plan.processes,
+        storm.started,
+        storm.strikes,
+    )
+    storm.violations += judge(evidence)
+    evidence.keep(report.folder)
+    logs = [log.read_text(errors="replace") for log in sorted(report.folder.glob("*.log"))]
+    report.figures = {
+        "steps": sum(evidence.ledger.values()),
+        "strikes": len(storm.strikes),
+        "extra_attempts": evidence.extra_attempts,
+        "most_attempts_of_one_step": evidence.most_attempts,
+        "tracebacks_in_logs": sum(log.count("Traceback") for log in logs),
+    }
+    for kind in report.plan.kinds:
+        those = [strike for strike in storm.strikes if strike.kind == kind]
+        if those:
+            report.recovery[kind] = [strike.recovery for strike in those]
+            report.settled[kind] = [strike.settled for strike in those]
+
+
+def _folder() -> Path:
+    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
+    return Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_MEMORY if in_memory else None))
+
+
+def _live_through(storm: Storm, rounds: Sequence[Round], say: Say) -> None:
+    processes, missed = storm.plan.processes, []
+    for number, what in enumerate(rounds, start=1):
+        storm.allowed = math.ceil(processes * number / (len(rounds) + 1))
+        if not _strike(storm, what, f"{number}/{len(rounds)}", say):
+            missed.append(what)
+        if len(storm.violations) > _MOST_VIOLATIONS:
             storm.violations.append("given up: too much is broken")
             return
-    storm.allowed = storm.processes
-    for kind in missed:
-        _strike(storm, kind, "again", say)
+    storm.allowed = processes
+    for what in missed:
+        _strike(storm, what, "again", say)
     storm.plant.wait(lambda: _all_started(storm) and storm.sight.spots() == {}, _END_PATIENCE, 0.2)
     storm.plant.wait(lambda: False, 1.0)
 
 
 def _all_started(storm: Storm) -> bool:
     storm.release()
-    return len(storm.started) == storm.processes
+    return not storm.may_start()
 
 
-def _strike(storm: Storm, kind: str, place: str, say: Callable[[str], None]) -> bool:
+def _strike(storm: Storm, what: Round, place: str, say: Say) -> bool:
+    storm.dice, storm.other_way = storm.plan.dice(what), what.other_way
     storm.release()
     before = len(storm.violations)
+    struck = False
     try:
-        FAULTS[kind](storm)
+        FAULTS[what.kind](storm)
+        struck = True
     except NoTargetError:
-        say(f"{place} {kind}: no step was claimed where it should strike")
-        return False
-    strike = storm.strikes[-1]
-    say(
-        f"{place} {kind}: {strike.claims} claims, recovered in {strike.recovery:.2f} s, everything moved in "
-        f"{strike.settled:.2f} s, {len(storm.started)} processes started"
-    )
+        say(f"{place} {what.kind}: no step was claimed where it should strike")
+    except Exception:  # noqa: BLE001 - whatever it is, the run ends with its table
+        storm.violations.append(f"{what.kind}: the strike itself went wrong: {traceback.format_exc()}")
+    else:
+        strike = storm.strikes[-1]
+        say(
+            f"{place} {what.kind}: {strike.claims} claims, recovered in {strike.recovery:.2f} s, everything moved in "
+            f"{strike.settled:.2f} s, {len(storm.started)} processes started"
+        )
     for violation in storm.violations[before:]:
         say(f"   VIOLATION: {violation}")
-    return True
+    return struck
 
 
-def _too_few(storm: Storm, rounds: Sequence[str]) -> list[str]:
+def _too_few(storm: Storm, rounds: Sequence[Round]) -> list[str]:
     counts = Counter(strike.kind for strike in storm.strikes if strike.claims)
-    wanted = Counter(rounds)
+    wanted = Counter(each.kind for each in rounds)
     return [
         f"{kind} struck {counts[kind]} times while a step was claimed, not {count}"
         for kind, count in wanted.items()
         if counts[kind] < count
     ]
-
-
-def _spread(times: Sequence[float]) -> dict[str, float]:
-    return {
-        "minimum": round(min(times), 2),
-        "median": round(statistics.median(times), 2),
-        "maximum": round(max(times), 2),
-    }

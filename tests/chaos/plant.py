@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,10 +172,6 @@ class Plant:
     def postmaster(self) -> int:
         """The pid of PostgreSQL's main process."""
         return int((self.folder / "data/postgresql/postmaster.pid").read_text().split()[0])
-
-    def everything_of(self, place: Place) -> Set[int]:
-        """The main process and its children."""
-        return {place.main, *place.children()}
 
 
 @contextmanager

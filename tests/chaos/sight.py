@@ -51,8 +51,10 @@ class Held:
 class Sight:
     """Looks at the database; while that is away it sees nothing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, autocommit: bool = True) -> None:
+        """Without `autocommit` it looks within one transaction, which is rolled back when it is closed."""
         self._url = url
+        self._autocommit = autocommit
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]] | None:
@@ -60,9 +62,9 @@ class Sight:
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=3, application_name="chaos"
+                    self._url, autocommit=self._autocommit, connect_timeout=3, application_name="chaos"
                 )
-            return self._connection.execute(statement, values).fetchall()  # type: ignore[call-overload]
+            return self._connection.execute(statement, values).fetchall()
         except psycopg.OperationalError:
             self.close()
             return None

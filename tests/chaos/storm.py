@@ -6,13 +6,15 @@ import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 
 from tests.chaos.chaos_catalog import JOURNAL
+from tests.chaos.plan import Plan
 from tests.chaos.plant import Plant
 from tests.chaos.sight import Held, Sight, Spot
 
@@ -20,6 +22,7 @@ WORKFLOW = "ten_steps_in_the_storm"
 MOST_LOST_ATTEMPTS = 3  # the default of ORCHESTRATOR_MAX_LOST_ATTEMPTS
 CLAIM_PATIENCE = 30.0
 PATIENCE = 90.0
+_AIMS = 20
 
 
 class NoTargetError(Exception):
@@ -45,28 +48,25 @@ class Storm:
 
     plant: Plant
     sight: Sight
-    random: random.Random
-    seed: int
-    processes: int
-    step_seconds: float
-    open_at_once: int
+    plan: Plan
+    dice: random.Random
+    other_way: bool = False
     allowed: int = 0
     started: dict[int, UUID] = field(default_factory=dict)
     strikes: list[Strike] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     # Starting
 
     def start_next(self, limit: float = 10.0) -> httpx.Response | None:
         """Ask for the next process; the same one again when the answer was lost. None: no answer."""
         number = len(self.started)
-        page = {"number": number, "seed": self.seed, "seconds": self.step_seconds}
+        page = {"number": number, "seed": self.plan.seed, "seconds": self.plan.step_seconds}
         try:
             answer = httpx.post(
                 f"{self.plant.api_url}/api/processes/{WORKFLOW}",
                 json=[page],
-                headers={"Idempotency-Key": f"storm-{self.seed}-{number}"},
+                headers={"Idempotency-Key": f"storm-{self.plan.seed}-{number}"},
                 timeout=limit,
             )
         except httpx.TransportError:
@@ -77,12 +77,19 @@ class Storm:
             self.violations.append(f"a start was answered {answer.status_code}: {answer.text[:300]}")
         return answer
 
+    def may_start(self) -> bool:
+        """Whether any process is left to be started."""
+        return len(self.started) < self.plan.processes
+
+    def _nothing_to_come(self) -> bool:
+        return not self.may_start() and self.sight.spots() == {}
+
     def release(self) -> None:
         """Start processes until so many are open, as far as this round may."""
         deadline = time.monotonic() + PATIENCE
         while len(self.started) < self.allowed:
             spots = self.sight.spots()
-            if spots is not None and len(spots) >= self.open_at_once:
+            if spots is not None and len(spots) >= self.plan.open_at_once:
                 return
             self.plant.look_after()
             if spots is None or self.start_next() is None:
@@ -103,15 +110,44 @@ class Storm:
 
         def there() -> bool:
             self.release()
+            if self._nothing_to_come():
+                raise NoTargetError
             found[:] = [held for held in self.sight.held() if fits(held)]
             return bool(found)
 
-        if not self.plant.wait(there, CLAIM_PATIENCE, 0.02):
-            raise NoTargetError
-        # Let time pass that is not bound to anything, so that strikes fall anywhere in a step.
-        time.sleep(self.random.uniform(0, self.step_seconds))
-        found[:] = [held for held in self.sight.held() if fits(held)]
-        return found
+        for _ in range(_AIMS):
+            if not self.plant.wait(there, CLAIM_PATIENCE, 0.02):
+                raise NoTargetError
+            # Let time pass that is not bound to anything, so that strikes fall anywhere in a step.
+            time.sleep(self.dice.uniform(0, self.plan.step_seconds))
+            if there():
+                return found
+        raise NoTargetError
+
+    def await_queue(self) -> None:
+        """Wait until steps run and other processes wait for a worker; start more than the round may, for that.
+
+        Raises:
+            NoTargetError: it did not come to that.
+        """
+
+        def there() -> bool:
+            claims = [claim for _, claim in (self.sight.spots() or {}).values()]
+            if None in claims and self.sight.held():
+                return True
+            if self._nothing_to_come():
+                raise NoTargetError
+            if len(claims) < self.plan.open_at_once and self.may_start():
+                self.start_next()
+            return False
+
+        for _ in range(_AIMS):
+            if not self.plant.wait(there, CLAIM_PATIENCE, 0.02):
+                raise NoTargetError
+            time.sleep(self.dice.uniform(0, self.plan.step_seconds))
+            if there():
+                return
+        raise NoTargetError
 
     def may_die(self, victims: Collection[Held]) -> bool:
         """Whether none of these steps would come to the poison limit."""
@@ -119,7 +155,7 @@ class Storm:
 
     def pick(self, choices: Collection[Any]) -> Any:
         """One of these, by the seed."""
-        return self.random.choice(sorted(choices, key=str))
+        return self.dice.choice(sorted(choices, key=str))
 
     # Recovering
 
@@ -141,12 +177,19 @@ class Storm:
             self.violations.append(f"{name}: not recovered after {seconds:.0f} s")
         return time.time() - since
 
+    def note(self, strike: Strike) -> None:
+        """Write a strike down, also into the folder of the logs."""
+        self.strikes.append(strike)
+        line = asdict(strike) | {"pids": None if strike.pids is None else sorted(strike.pids)}
+        with (self.plant.folder / "strikes.jsonl").open("a") as strikes:
+            strikes.write(json.dumps(line) + "\n")
+
     def journal(self) -> list[dict[str, Any]]:
         """What the steps have left of their attempts."""
-        file = self.plant.folder / JOURNAL
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return read_journal(self.plant.folder)
 
 
-def spots_of(held: Collection[Held]) -> dict[int, Spot]:
-    """Where these claims stand."""
-    return {each.seq: (each.position, each.token) for each in held}
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """The lines that steps have left in this folder."""
+    file = folder / JOURNAL
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

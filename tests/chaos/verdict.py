@@ -2,113 +2,95 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from itertools import pairwise
-from typing import Any
-
-import httpx
-
-from orchestrator.storage.step_statements import STEP_LOCKS
+from tests.chaos.attempts import unexplained
 from tests.chaos.chaos_catalog import STEPS
-from tests.chaos.storm import Storm, Strike
+from tests.chaos.evidence import Evidence
 
 _KEYS = [f"step_{place}" for place in range(1, STEPS + 1)]
 _ALL_KEYS = ["start", *_KEYS, "done"]
 _SHOWN = 10
-_MARGIN = 0.1  # seconds between a line in the journal and what it tells of
+# What the row of a process must say that came to its end by itself, and that nobody has to look at.
+_AT_ITS_END = {
+    "status": "completed",
+    "position": len(_ALL_KEYS),
+    "claim": None,
+    "deadline": None,
+    "due_at": None,
+    "waiting_for": None,
+    "waiting_since": None,
+    "failed_reason": None,
+    "traceback": None,
+    "paused": False,
+}
 
 
-def judge(storm: Storm) -> list[str]:
+def judge(evidence: Evidence) -> list[str]:
     """Everything that is not as it must be; empty when all is well."""
-    return [*_processes(storm), *_steps(storm), *_ledger(storm), *_left_overs(storm), *_outside(storm)]
+    parts = {
+        "processes": _processes(evidence),
+        "step rows": _steps(evidence),
+        "the ledger": _ledger(evidence),
+        "what is left over": _left_overs(evidence),
+        "effects": _effects(evidence),
+        "calls": _calls(evidence),
+    }
+    return [line for name, found in parts.items() for line in _short(found, name)]
 
 
-def _processes(storm: Storm) -> list[str]:
-    rows = storm.sight.rows(
-        "SELECT seq, status, failed_reason, (state ->> 'number')::int, state ->> 'counted', position, claim, process_id"
-        " FROM processes ORDER BY seq"
-    )
-    assert rows is not None
-    found = [f"{storm.processes} processes should be there, not {len(rows)}"] if len(rows) != storm.processes else []
-    for seq, status, reason, _, counted, position, claim, _ in rows:
-        if (status, counted, position, claim) != ("completed", str(STEPS), len(_ALL_KEYS), None):
-            place = f"at position {position} with {counted} steps counted, claim {claim}"
-            found.append(f"process {seq} is {status} {place}: {reason}")
-    known = {number: process_id for _, _, _, number, _, _, _, process_id in rows}
-    if known != storm.started:
-        found.append("the ids that were answered are not those of the processes")
-    return _short(found, "processes")
-
-
-def _steps(storm: Storm) -> list[str]:
-    rows = storm.sight.rows("SELECT process_seq, array_agg(key ORDER BY step_id) FROM process_steps GROUP BY 1")
-    assert rows is not None
-    bad = [f"process {seq} has the step rows {keys}" for seq, keys in rows if keys != _ALL_KEYS]
-    return _short(bad, "step rows")
-
-
-def _ledger(storm: Storm) -> list[str]:
-    rows = storm.sight.rows("SELECT number, step, count(*) FROM ledger GROUP BY 1, 2")
-    assert rows is not None
-    counts = {(number, step): count for number, step, count in rows}
-    wanted = {(number, key) for number in range(storm.processes) for key in _KEYS}
-    found = [f"ledger: {place} has {counts.get(place, 0)} rows" for place in wanted if counts.get(place, 0) != 1]
-    found += [f"ledger: {place} should not be there" for place in counts.keys() - wanted]
-    return _short(found, "ledger")
-
-
-def _left_overs(storm: Storm) -> list[str]:
+def _processes(evidence: Evidence) -> list[str]:
+    rows = evidence.processes
     found = []
-    locks = storm.sight.rows(
-        "SELECT pid, objid FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint >> 16 = %(namespace)s",
-        namespace=STEP_LOCKS,
-    )
-    if locks:
-        found.append(f"locks are left: {locks}")
-    idle = storm.sight.rows(
-        "SELECT application_name, state, query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
-    )
-    if idle:
-        found.append(f"transactions are left open: {idle}")
+    if len(rows) != evidence.planned:
+        found.append(f"{evidence.planned} processes should be there, not {len(rows)}")
+    for row in rows:
+        wrong = {name: row[name] for name, value in _AT_ITS_END.items() if row[name] != value}
+        if wrong:
+            found.append(f"process {row['seq']} is not at its end as it must be: {wrong}")
+        if row["state"].get("counted") != STEPS:
+            found.append(f"process {row['seq']} has counted {row['state'].get('counted')} steps")
+    known = {row["state"].get("number"): row["process_id"] for row in rows}
+    if known != {number: str(process_id) for number, process_id in evidence.answered.items()}:
+        found.append("the ids that the API answered are not those of the processes")
     return found
 
 
-def _outside(storm: Storm) -> list[str]:
-    effects = Counter(each["object"] for each in _lab(storm, "effects"))
-    wanted = {f"{number}-{key}" for number in range(storm.processes) for key in _KEYS}
-    found = [f"lab: {place} has {effects[place]} effects" for place in wanted if effects[place] != 1]
-    found += [f"lab: {place} should not be there" for place in effects.keys() - wanted]
-
-    calls = Counter(each["key"] for each in _lab(storm, "calls"))
-    tried: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in storm.journal():
-        if line["what"] == "call":
-            tried[line["key"]].append(line)
-    if len(tried) != len(wanted):
-        found.append(f"{len(tried)} idempotency keys were used, not {len(wanted)}")
-    for key, lines in tried.items():
-        if not 1 <= calls[key] <= len(lines):
-            found.append(f"lab: {key} was called {calls[key]} times, the steps say {len(lines)}")
-        for line, following in pairwise(lines):
-            if not any(_explains(strike, line, following) for strike in storm.strikes):
-                found.append(f"the step {key} called again without a reason: {line}, {following}")
-    return _short(found, "outside")
+def _steps(evidence: Evidence) -> list[str]:
+    keys: dict[int, list[str]] = {row["seq"]: [] for row in evidence.processes}
+    for row in evidence.step_rows:
+        keys.setdefault(row["process_seq"], []).append(row["key"])
+    return [f"process {seq} has the step rows {those}" for seq, those in keys.items() if those != _ALL_KEYS]
 
 
-def extra_attempts(storm: Storm) -> int:
-    """How many attempts were not the first of their step."""
-    begun = Counter(line["key"] for line in storm.journal() if line["what"] == "begin")
-    return sum(count - 1 for count in begun.values())
+def _ledger(evidence: Evidence) -> list[str]:
+    counts = evidence.ledger
+    wanted = {(number, key) for number in range(evidence.planned) for key in _KEYS}
+    found = [f"ledger: {place} has {counts.get(place, 0)} rows" for place in wanted if counts.get(place, 0) != 1]
+    return sorted(found) + [f"ledger: {place} should not be there" for place in counts.keys() - wanted]
 
 
-def _explains(strike: Strike, call: dict[str, Any], following: dict[str, Any]) -> bool:
-    hit = strike.pids is None or call["pid"] in strike.pids
-    return hit and call["at"] - _MARGIN <= strike.ended and strike.began <= following["at"] + _MARGIN
+def _left_overs(evidence: Evidence) -> list[str]:
+    found = [f"a lock is left: {lock}" for lock in evidence.locks]
+    found += [f"a transaction is left open: {each}" for each in evidence.open_transactions]
+    return found + [f"the engine is still paused: {row}" for row in evidence.engine if row["paused"]]
 
 
-def _lab(storm: Storm, what: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = httpx.get(f"{storm.plant.lab_url}/lab/{what}", timeout=30).json()
-    return answer
+def _effects(evidence: Evidence) -> list[str]:
+    effects = evidence.effects
+    wanted = {f"{number}-{key}" for number in range(evidence.planned) for key in _KEYS}
+    found = [f"lab: {place} has {effects.get(place, 0)} effects" for place in wanted if effects.get(place, 0) != 1]
+    return sorted(found) + [f"lab: {place} should not be there" for place in effects.keys() - wanted]
+
+
+def _calls(evidence: Evidence) -> list[str]:
+    said = {key: sum(len(attempt.calls) for attempt in those) for key, those in evidence.attempts.items()}
+    wanted = {f"{process_id}:{key}:1" for process_id in evidence.answered.values() for key in _KEYS}
+    found = [f"the idempotency key {key} was never used" for key in wanted - said.keys()]
+    for key in sorted(said.keys() | evidence.calls.keys()):
+        if key not in wanted:
+            found.append(f"the idempotency key {key} should not be there")
+        elif not 1 <= evidence.calls.get(key, 0) <= said.get(key, 0):
+            found.append(f"lab: {key} was called {evidence.calls.get(key, 0)} times, the steps say {said.get(key, 0)}")
+    return sorted(found) + unexplained(evidence.attempts, evidence.strikes)
 
 
 def _short(found: list[str], name: str) -> list[str]:

@@ -54,7 +54,8 @@ def _enter(number: int, key: str) -> None:
 def _call_lab(number: int, key: str, idempotency_key: str) -> None:
     """As an author does it whose systems cannot always be reached: again and again, with the same key."""
     url = f"{os.environ['LAB_URL']}/nso/devices/{number}-{key}"
-    body, headers = {"number": number, "step": key}, {"Idempotency-Key": idempotency_key}
+    # The key in the body, too: to the lab a device that is put again as it is has not changed.
+    body, headers = {"number": number, "step": key, "by": idempotency_key}, {"Idempotency-Key": idempotency_key}
     give_up = time.monotonic() + _LAB_PATIENCE
     while True:
         _note("call", idempotency_key)
