@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from orchestrator.language.callbacks import callback_step
     from orchestrator.language.catalog import Catalog
+    from orchestrator.language.choices import OneOf, SomeOf, summary_page
     from orchestrator.language.forms import FormGenerator, FormPage, InputFormGenerator, SubmitFormPage
     from orchestrator.language.step_list import Step, StepList
     from orchestrator.language.steps import (
@@ -81,6 +82,7 @@ __all__ = [
     "FormPage",
     "InconsistentDataError",
     "InputFormGenerator",
+    "OneOf",
     "PredicateContext",
     "ProcessFailureError",
     "ProcessStatus",
@@ -88,6 +90,7 @@ __all__ = [
     "Retry",
     "RunPredicateFail",
     "RunPredicatePass",
+    "SomeOf",
     "State",
     "Step",
     "StepList",
@@ -120,6 +123,7 @@ __all__ = [
     "step_group",
     "steplens",
     "store_process_subscription",
+    "summary_page",
     "task",
     "terminate_workflow",
     "unsync",
@@ -149,6 +153,11 @@ _HOMES = {
     ),
     "orchestrator.language.callbacks": ("callback_step",),
     "orchestrator.language.catalog": ("Catalog",),
+    "orchestrator.language.choices": (
+        "OneOf",
+        "SomeOf",
+        "summary_page",
+    ),
     "orchestrator.language.forms": (
         "FormGenerator",
         "FormPage",

@@ -1,6 +1,7 @@
 """Subscriptions: which workflows may run on one, and putting one in sync by hand.
 
 Authors import the usage maps from here; they are the very objects that the rules read, and may be changed at import.
+They also import what forms and steps look up: `find_subscriptions`, `find_products` and `lock_subscriptions`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from orchestrator.domain.finding import find_products, find_subscriptions, lock_subscriptions
 from orchestrator.domain.reading import depends_on as related_depends_on
 from orchestrator.domain.reading import find_usage
 from orchestrator.domain.reading import in_use_by as related_in_use_by
@@ -46,6 +48,9 @@ __all__ = [
     "WF_USABLE_WHILE_OUT_OF_SYNC",
     "AllowedWorkflow",
     "SubscriptionWorkflows",
+    "find_products",
+    "find_subscriptions",
+    "lock_subscriptions",
     "set_in_sync",
     "subscription_workflows",
     "workflows_of",

@@ -16,7 +16,7 @@ store_process_subscription sleep_for wait_until unsync unsync_unchecked resync e
 SubscriptionModel ProductBlockModel SubscriptionLifecycle change_lifecycle Target State UUIDstr FormPage
 SubmitFormPage FormGenerator InputFormGenerator Retry REMOVED db Catalog Workflow Step Actor Assignee AuthAction
 AuthContext PredicateContext RunPredicatePass RunPredicateFail ProcessStatus StepStatus InconsistentDataError
-ProcessFailureError
+ProcessFailureError OneOf SomeOf summary_page
 """.split()  # noqa: SIM905 - read as words
 
 

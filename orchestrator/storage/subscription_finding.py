@@ -1,0 +1,78 @@
+"""Finding subscriptions and products to choose from, and locking subscriptions for a check that must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from orchestrator.storage.subscription_relations import RelatedSubscription
+
+
+@dataclass(frozen=True)
+class FoundProduct:
+    """A product, with its fixed inputs as text."""
+
+    product_id: UUID
+    name: str
+    description: str
+    tag: str
+    fixed_inputs: dict[str, str]
+
+
+_SUBSCRIPTIONS: Final = text("""
+SELECT s.subscription_id, s.description, s.status, s.insync, s.customer_id, s.start_date, s.end_date, s.note, s.version,
+       p.product_id, p.name AS product_name, p.product_type, p.tag
+FROM subscriptions s JOIN products p USING (product_id)
+WHERE p.product_type = :product_type AND s.status = ANY(:statuses)
+AND (CAST(:insync AS boolean) IS NULL OR s.insync = CAST(:insync AS boolean))
+AND (CAST(:customer_id AS text) IS NULL OR s.customer_id = CAST(:customer_id AS text))
+ORDER BY s.seq
+LIMIT :most
+""")
+
+_PRODUCTS: Final = text("""
+SELECT p.product_id, p.name, p.description, p.tag,
+       COALESCE((SELECT jsonb_object_agg(f.name, f.value) FROM fixed_inputs f WHERE f.product_id = p.product_id),
+                '{}') AS fixed_inputs
+FROM products p WHERE p.product_type = :product_type AND p.status = 'active' ORDER BY p.name
+""")
+
+# In the order of their ids, so that two who lock several of them wait for each other and never in a circle.
+_LOCK: Final = text("""
+SELECT subscription_id FROM subscriptions WHERE subscription_id = ANY(:ids) ORDER BY subscription_id FOR NO KEY UPDATE
+""")
+
+
+def find_subscriptions(
+    session: Session,
+    product_type: str,
+    statuses: Sequence[str],
+    insync: bool | None,
+    customer_id: str | None,
+    most: int,
+) -> list[RelatedSubscription]:
+    """Subscriptions to products of a type, in one of these statuses, oldest first."""
+    parameters: dict[str, Any] = {
+        "product_type": product_type,
+        "statuses": list(statuses),
+        "insync": insync,
+        "customer_id": customer_id,
+        "most": most,
+    }
+    return [RelatedSubscription(**row) for row in session.execute(_SUBSCRIPTIONS, parameters).mappings()]
+
+
+def find_products(session: Session, product_type: str) -> list[FoundProduct]:
+    """The active products of a type, by name."""
+    rows = session.execute(_PRODUCTS, {"product_type": product_type}).mappings()
+    return [FoundProduct(**row) for row in rows]
+
+
+def lock_subscriptions(session: Session, subscription_ids: Sequence[UUID]) -> set[UUID]:
+    """Lock the rows until the end of the transaction; those that exist."""
+    return set(session.execute(_LOCK, {"ids": list(subscription_ids)}).scalars())
