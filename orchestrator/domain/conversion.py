@@ -29,14 +29,18 @@ class Conversion:
             ValuesDoNotFitError: a block lacks a value that its new variant must have.
             BlockCycleError: a block refers to itself through others.
         """
-        shape = shape_of(target)
         present = type(source).model_fields
-        values = {name: getattr(source, name) for name in shape.values if name in present}
-        for field in shape.blocks:
-            if field.name in present:
-                place = f"{path}.{field.name}" if path else field.name
-                values[field.name] = self._value(getattr(source, field.name), field, place)
-        return values
+        values = {name: getattr(source, name) for name in shape_of(target).values if name in present}
+        return {**values, **self.blocks(source, target, path)}
+
+    def blocks(self, source: DomainModel, target: type[DomainModel], path: str = "") -> dict[str, Any]:
+        """As `fields`, for the fields of blocks alone."""
+        present = type(source).model_fields
+        return {
+            field.name: self._value(getattr(source, field.name), field, f"{path}.{field.name}" if path else field.name)
+            for field in shape_of(target).blocks
+            if field.name in present
+        }
 
     def _value(self, value: Any, field: BlockField, path: str) -> Any:
         if isinstance(value, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from uuid_utils.compat import uuid7
 
 from orchestrator.domain.assembly import BlockAssembly, values_must_fit
-from orchestrator.domain.blocks import as_uuid, default_blocks
+from orchestrator.domain.blocks import ProductBlockModel, as_uuid, default_blocks
 from orchestrator.domain.conversion import Conversion
 from orchestrator.domain.lifecycle import check_users
 from orchestrator.domain.products import ProductModel, read_fixed_inputs
@@ -190,18 +190,58 @@ class SubscriptionModel(DomainModel):
         if is_change and not skip_validation and other._loaded is not None:
             users = subscriptions_using(db.session, other.subscription_id)
             check_users(target, ((user.description, SubscriptionLifecycle(user.status)) for user in users))
-        own = {name: getattr(other, name) for name in SubscriptionModel.__own_fields__}
-        own["status"] = target
+        own: dict[str, Any] = {"status": target}
         if is_change and target is SubscriptionLifecycle.ACTIVE:
             own["start_date"] = other.start_date or datetime.now(UTC)
         if is_change and target is SubscriptionLifecycle.TERMINATED:
             own["end_date"] = other.end_date or datetime.now(UTC)
         fields = {} if other._product_row is None else read_fixed_inputs(model, other._product_row)
         fields |= Conversion(other.subscription_id, target).fields(other, model)
+        return cast("Self", other._become(model, own, fields, other._product_row))
+
+    @classmethod
+    def from_other_product(
+        cls,
+        other: SubscriptionModel,
+        product_id: UUID | str,
+        new_root: tuple[str, ProductBlockModel] | None = None,
+    ) -> Self:
+        """The same subscription to another product; `other` is used up.
+
+        It keeps its id, its status, and the blocks that both models have under the same name, so that who uses them
+        goes on to do so. Fixed inputs are those of the new product. Blocks that the new model lacks are removed by
+        `save`.
+
+        Args:
+            other: the subscription as it is.
+            product_id: the product that it becomes one of.
+            new_root: an attribute of the new model, and the block for it in place of the one that is there.
+
+        Raises:
+            ProductNotFoundError: there is no such product.
+            ProductNotRegisteredError: called on `SubscriptionModel` itself, and the product has no model.
+            WrongProductError: the product has another model than this one.
+            ValuesDoNotFitError: the new model lacks a value or a block, or takes none of that kind.
+        """
+        row = find_product(db.session, as_uuid(product_id, "product"))
+        if row is None:
+            raise ProductNotFoundError(f"There is no product {product_id}")
+        if cls.__variants__ is not None:
+            cls._check_product(row.name)
+        declared = product_models.get(row.name) if cls.__variants__ is None else cls
+        model = declared.variant(other.status)
+        kept = Conversion(other.subscription_id, other.status).blocks(other, model)
+        fields = {**read_fixed_inputs(model, row), **kept, **dict([new_root] if new_root else [])}
+        return cast("Self", other._become(model, {"product": ProductModel.from_row(row)}, fields, row))
+
+    def _become(
+        self, model: type[DomainModel], own: Mapping[str, Any], fields: Mapping[str, Any], row: ProductRow | None
+    ) -> SubscriptionModel:
+        kept = {name: getattr(self, name) for name in SubscriptionModel.__own_fields__}
         with values_must_fit(model):
-            converted = cast("Self", model(**own, **fields))
-        converted._loaded = other._loaded
-        converted._product_row = other._product_row
+            converted = cast("SubscriptionModel", model(**{**kept, **own}, **fields))
+        converted._loaded = self._loaded
+        converted._product_row = row
         return converted
 
     def save(self) -> None:

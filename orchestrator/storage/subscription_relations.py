@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -14,14 +14,19 @@ from sqlalchemy.orm import Session
 
 @dataclass(frozen=True)
 class BlockUse:
-    """The other end of a relation between two blocks, and the attribute that makes it."""
+    """The other end of a relation between two blocks, and the attribute that makes it.
+
+    `status` is that of the subscription that owns it, `values` are its resource types as they are stored.
+    """
 
     subscription_instance_id: UUID
     name: str
     label: str | None
     subscription_id: UUID
+    status: str
     attribute: str
     order: int
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,20 +63,22 @@ class UsageRow:
 
 
 _BLOCKS_USING: Final = text("""
-SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, r.domain_model_attr AS attribute,
-       r.order_id AS "order"
+SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, s.status, r.domain_model_attr AS attribute,
+       r.order_id AS "order", i."values"
 FROM subscription_instance_relations r
 JOIN subscription_instances i ON i.subscription_instance_id = r.in_use_by_id
+JOIN subscriptions s USING (subscription_id)
 JOIN product_blocks b USING (product_block_id)
 WHERE r.depends_on_id = :subscription_instance_id
 ORDER BY i.subscription_instance_id, r.domain_model_attr, r.order_id
 """)
 
 _BLOCKS_DEPENDED_ON: Final = text("""
-SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, r.domain_model_attr AS attribute,
-       r.order_id AS "order"
+SELECT i.subscription_instance_id, b.name, i.label, i.subscription_id, s.status, r.domain_model_attr AS attribute,
+       r.order_id AS "order", i."values"
 FROM subscription_instance_relations r
 JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id
+JOIN subscriptions s USING (subscription_id)
 JOIN product_blocks b USING (product_block_id)
 WHERE r.in_use_by_id = :subscription_instance_id
 ORDER BY r.domain_model_attr, r.order_id
