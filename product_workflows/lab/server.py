@@ -25,11 +25,19 @@ _OUTSIDE: Final[tuple[tuple[str, str, Action], ...]] = (
     ("GET", "/esdb/nodes/<int:node_id>", Systems.node),
     ("PUT", "/esdb/nodes/<int:node_id>/reservation", Systems.reserve),
     ("DELETE", "/esdb/nodes/<int:node_id>/reservation", Systems.release),
+    ("GET", "/esdb/nodes/<int:node_id>/ports", Systems.ports_of),
+    ("GET", "/esdb/ports/<int:port_id>", Systems.port),
+    ("PUT", "/esdb/ports/<int:port_id>/reservation", Systems.reserve_port),
+    ("DELETE", "/esdb/ports/<int:port_id>/reservation", Systems.release_port),
     ("GET", "/nso/devices", lambda systems: list(systems.devices.values())),
     ("GET", "/nso/devices/<name>", Systems.device),
     ("PUT", "/nso/devices/<name>", Systems.put_device),
     ("DELETE", "/nso/devices/<name>", Systems.delete_device),
     ("PUT", "/nso/devices/<name>/services/<service>", Systems.put_service),
+    ("DELETE", "/nso/devices/<name>/services/<service>", Systems.delete_service),
+    ("GET", "/nso/circuits/<name>", Systems.circuit),
+    ("PUT", "/nso/circuits/<name>", Systems.put_circuit),
+    ("DELETE", "/nso/circuits/<name>", Systems.delete_circuit),
 )
 
 

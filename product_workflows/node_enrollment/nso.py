@@ -50,6 +50,18 @@ def configure_service(device_name: str, service: str, settings: dict[str, Any], 
     return call("PUT", path, _DEVICE, body=settings, idempotency_key=idempotency_key)
 
 
+def delete_service(device_name: str, service: str, idempotency_key: str) -> bool:
+    """Take a service from a device. False when there was none, or no device: then it is gone as well."""
+    path = f"/nso/devices/{device_name}/services/{service}"
+    try:
+        call("DELETE", path, _DEVICE, idempotency_key=idempotency_key)
+    except OutsideRefusedError as error:
+        if error.status == httpx.codes.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
 def delete_device(device_name: str, idempotency_key: str) -> bool:
     """Remove a device with its services. False when there was none: then it is gone as well."""
     try:
