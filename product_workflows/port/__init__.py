@@ -1,0 +1,1 @@
+"""The product "Port": a place on a node where a customer is connected."""
