@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import TextIO
+
 import click
 
 from orchestrator.cli.list_options import list_options, list_query, print_page
@@ -12,7 +15,11 @@ from orchestrator.errors import UnknownWorkflowError
 from orchestrator.services.catalog_values import WorkflowView
 from orchestrator.services.context import Context
 from orchestrator.services.list_queries import MAX_PAGE_SIZE, Condition, ListQuery, NumberedPage
+from orchestrator.services.mermaid import mermaid_of
+from orchestrator.services.svg import svg_of
+from orchestrator.services.workflow_outline import outline_of
 from orchestrator.services.workflows import list_workflows, workflow_detail
+from orchestrator.settings import read_settings
 
 
 @click.group
@@ -63,6 +70,23 @@ def show(load_tools: LoadTools, name: str, as_json: bool) -> None:
     else:
         rows = [(step.key, step.name, step.kind, step.assignee) for step in found.steps]
         print_table(("key", "step", "kind", "assignee"), rows)
+
+
+@workflow.command
+@click.argument("name")
+@click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), help="Mermaid, unless --output ends in .svg.")
+@click.option("--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="Into this file.")
+@click.pass_obj
+def graph(load_tools: LoadTools, name: str, form: str | None, output: TextIO) -> None:
+    """Draw the steps of a workflow, as the code has it: no database is asked."""
+    workflows = load_tools().load_catalog(read_settings()).workflows
+    if name not in workflows:
+        near = get_close_matches(name, workflows, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(workflows)) or 'none'}."
+        raise UnknownWorkflowError(f"There is no workflow {name!r} in ORCHESTRATOR_CATALOG; {hint}")
+    outline = outline_of(workflows[name])
+    draw = svg_of if form == "svg" or (form is None and output.name.endswith(".svg")) else mermaid_of
+    output.write(draw(outline))
 
 
 def _by_name(context: Context, name: str) -> WorkflowView:
