@@ -297,6 +297,26 @@ class CodeMissingError(ConflictError):
     """The code of the workflow that this process runs is not in the catalog here."""
 
 
+class ScheduleNotFoundError(NotFoundError):
+    """There is no such schedule."""
+
+
+class StaleScheduleError(ConflictError):
+    """The schedule was changed by somebody else after it was read."""
+
+
+class InvalidScheduleError(InvalidInputError):
+    """A field of the schedule cannot be used.
+
+    `members` has `errors`: `{"json": {field: [message]}}`.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.members = {"errors": {"json": {field: [message]}}}
+
+
 class NotATaskError(InvalidInputError):
     """Only tasks can be deleted."""
 
