@@ -72,7 +72,7 @@ def record(
         session: of the transaction that makes the change.
         actor: who does it.
         action: a verb in a word or two, like `start` or `set in sync`.
-        object_type: `process`, `subscription`, `product`, `product block`, `resource type` or `workflow`.
+        object_type: `process`, `subscription`, `product`, `product block`, `resource type`, `workflow` or `schedule`.
         object_id: the id of that object.
         process_id: the process that it is about, if any.
         subscription_id: the subscription that it is about, if any.

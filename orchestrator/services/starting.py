@@ -40,7 +40,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Everything that is written when a process starts."""
 
     process_id: UUID
@@ -93,15 +93,19 @@ def start_process(
         if answered is not None:
             return answered
     try:
-        prepared = _prepare(context, actor, workflow_name, entered, reporter or actor.name)
-        seq = _write(context, actor, prepared, request, request_id, reporter or actor.name)
+        with context.database.reading() as session:
+            prepared = prepare_start(context, session, actor, workflow_name, entered, reporter or actor.name)
+        with context.database.transaction(actor.name) as session:
+            if request is not None:
+                request.take(session, {"id": str(prepared.process_id)}, context.settings.idempotency_hours)
+            ring = write_start(session, actor, prepared, reporter or actor.name, request_id=request_id)
     except (KeyTakenError, InvalidInputError):
         # The same request may have won a race with this one, and made this one's input invalid by what it did.
         answered = None if request is None else _answered(context, request)
         if answered is None:
             raise
         return answered
-    context.bell.ring([_ring(seq, prepared)])
+    context.bell.ring([ring])
     return Started(prepared.process_id)
 
 
@@ -114,7 +118,9 @@ def check_start(context: Context, actor: Actor, workflow_name: str, pages: Any =
     Raises:
         As `start_process`.
     """
-    state = _prepare(context, actor, workflow_name, read_pages(pages), actor.name).state
+    with context.database.reading() as session:
+        prepared = prepare_start(context, session, actor, workflow_name, read_pages(pages), actor.name)
+    state = prepared.state
     return {key: value for key, value in state.items() if key not in _OWN_KEYS}
 
 
@@ -134,29 +140,47 @@ def _answered(context: Context, request: KeyedRequest) -> Started | None:
     return None if answer is None else Started(UUID(answer["id"]))
 
 
-def _prepare(context: Context, actor: Actor, workflow_name: str, pages: Pages, reporter: str) -> _Prepared:
+def prepare_start(
+    context: Context,
+    session: Session,
+    actor: Actor,
+    workflow_name: str,
+    pages: Pages,
+    reporter: str,
+    *,
+    now: bool = True,
+) -> Prepared:
+    """Everything that is to be written to start a workflow with these pages, in a session that reads.
+
+    `now` is false where only a later start is prepared for: then it does not matter whether the engine is paused and
+    what the workflow's predicate says.
+
+    Raises:
+        OrchestratorError: it may not or cannot be started, as for `start_process`.
+    """
     workflow = context.catalog.workflows.get(workflow_name)
     if workflow is None:
         raise UnknownWorkflowError(
             f"there is no workflow {workflow_name!r}: the name is wrong, or its code is not in ORCHESTRATOR_CATALOG"
         )
-    with context.database.reading() as session:
-        row = find_workflow(session, workflow.name)
-        if row is None:
-            raise UnknownWorkflowError(
-                f"there is no workflow {workflow_name!r} in the database: a migration makes it known"
-            )
-        if not workflow.steps:
-            raise AuthoringError(f"the workflow {workflow_name!r} has no steps")
+    row = find_workflow(session, workflow.name)
+    if row is None:
+        raise UnknownWorkflowError(
+            f"there is no workflow {workflow_name!r} in the database: a migration makes it known"
+        )
+    if not workflow.steps:
+        raise AuthoringError(f"the workflow {workflow_name!r} has no steps")
+    if now:
         require_running_engine(row.engine_paused, row.engine_reason)
-        require_start(actor, workflow)
+    require_start(actor, workflow)
+    if now:
         _require_predicate(workflow)
-        return _fill_in(context, session, workflow, row, pages, reporter)
+    return _fill_in(context, session, workflow, row, pages, reporter)
 
 
 def _fill_in(
     context: Context, session: Session, workflow: Workflow, row: WorkflowRow, pages: Pages, reporter: str
-) -> _Prepared:
+) -> Prepared:
     process_id = uuid7()
     known = {
         "process_id": str(process_id),
@@ -168,7 +192,7 @@ def _fill_in(
     state = {**entered, **known}
     require_small(state, context.settings.max_delta_bytes)
     subscription_id = UUID(entered["subscription_id"]) if works_on_subscription(row) else None
-    return _Prepared(process_id, workflow, row, pages, state, subscription_id)
+    return Prepared(process_id, workflow, row, pages, state, subscription_id)
 
 
 def _require_predicate(workflow: Workflow) -> None:
@@ -178,49 +202,37 @@ def _require_predicate(workflow: Workflow) -> None:
             raise PredicateFailedError(verdict.message)
 
 
-def _write(
-    context: Context,
-    actor: Actor,
-    prepared: _Prepared,
-    request: KeyedRequest | None,
-    request_id: str | None,
-    reporter: str,
-) -> int:
+def write_start(
+    session: Session, actor: Actor, prepared: Prepared, reporter: str, *, request_id: str | None = None
+) -> Ring:
+    """Write a process that was prepared, in the caller's transaction; the ring to send after its commit."""
     workflow, row = prepared.workflow, prepared.row
-    with context.database.transaction(actor.name) as session:
-        if request is not None:
-            request.take(session, {"id": str(prepared.process_id)}, context.settings.idempotency_hours)
-        seq = insert_process(
-            session,
-            {
-                "process_id": prepared.process_id,
-                "workflow_id": row.workflow_id,
-                "workflow_name": workflow.name,
-                "hash": workflow.version,
-                "steps": workflow.pinned,
-                "target": row.target,
-                "is_task": prepared.is_task,
-                "step_key": workflow.keys[0],
-                "state": prepared.state,
-                "created_by": reporter,
-                "pages": prepared.pages,
-                "subscription_id": prepared.subscription_id,
-            },
-        )
-        audit.record(
-            session,
-            actor,
-            "start",
-            "process",
-            prepared.process_id,
-            process_id=prepared.process_id,
-            subscription_id=prepared.subscription_id,
-            after={"workflow_name": workflow.name, "created_by": reporter},
-            request_id=request_id,
-        )
-    return seq
-
-
-def _ring(seq: int, prepared: _Prepared) -> Ring:
-    workflow = prepared.workflow
-    return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], prepared.row.target, prepared.is_task)
+    seq = insert_process(
+        session,
+        {
+            "process_id": prepared.process_id,
+            "workflow_id": row.workflow_id,
+            "workflow_name": workflow.name,
+            "hash": workflow.version,
+            "steps": workflow.pinned,
+            "target": row.target,
+            "is_task": prepared.is_task,
+            "step_key": workflow.keys[0],
+            "state": prepared.state,
+            "created_by": reporter,
+            "pages": prepared.pages,
+            "subscription_id": prepared.subscription_id,
+        },
+    )
+    audit.record(
+        session,
+        actor,
+        "start",
+        "process",
+        prepared.process_id,
+        process_id=prepared.process_id,
+        subscription_id=prepared.subscription_id,
+        after={"workflow_name": workflow.name, "created_by": reporter},
+        request_id=request_id,
+    )
+    return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], row.target, prepared.is_task)

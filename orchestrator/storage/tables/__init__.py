@@ -24,6 +24,7 @@ from orchestrator.storage.tables.processes import (
     ProcessTable,
 )
 from orchestrator.storage.tables.records import AuditTable, SubscriptionChangeTable
+from orchestrator.storage.tables.schedules import ScheduleRunTable, ScheduleTable
 from orchestrator.storage.tables.subscriptions import (
     SubscriptionInstanceRelationTable,
     SubscriptionInstanceTable,
@@ -46,6 +47,8 @@ __all__ = [
     "ProductBlockTable",
     "ProductTable",
     "ResourceTypeTable",
+    "ScheduleRunTable",
+    "ScheduleTable",
     "SubscriptionChangeTable",
     "SubscriptionInstanceRelationTable",
     "SubscriptionInstanceTable",
