@@ -12,11 +12,14 @@ from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import SettingsError
 from orchestrator.services.catalog_packages import load_catalog
+from orchestrator.services.context import Context
 from orchestrator.settings import Settings
+from orchestrator.storage.database import Database, build_engine
 from orchestrator.storage.migrating import Migrations
 from orchestrator.tasks.application import build_application, queue_for
 from orchestrator.tasks.bell import CeleryBell
 from orchestrator.tasks.clock import Clock
+from orchestrator.tasks.schedule_runner import ScheduleRunner
 from orchestrator.tasks.steps import register_run_step
 from orchestrator.tasks.worker_process import WorkerProcess
 
@@ -40,6 +43,12 @@ def build_worker(settings: Settings) -> Celery:
 
     worker.install(application, check)
     register_run_step(application, worker.runner, bell)
+
+    def clock_context() -> Context:
+        engine = build_engine(database_url, application_name="orchestrator schedules")
+        return Context(Database(engine), catalog, bell, settings)
+
     sweep = Sweep(database_url, queue_of=partial(queue_for, settings))
-    application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell)
+    schedules = ScheduleRunner(clock_context)
+    application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell, schedules=schedules)
     return application

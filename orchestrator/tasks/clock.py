@@ -13,6 +13,7 @@ from celery.beat import Scheduler
 
 from orchestrator.engine.bell import CountingBell
 from orchestrator.engine.sweep import Sweep
+from orchestrator.tasks.schedule_runner import ScheduleRunner
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +21,13 @@ _TICK_SECONDS = 1.0
 
 
 class Clock(Scheduler):
-    """Wakes what is due and rings for what was forgotten."""
+    """Wakes what is due, rings for what was forgotten, and has schedules run."""
 
-    def __init__(self, *args: Any, sweep: Sweep, bell: CountingBell, **options: Any) -> None:
-        """Celery builds it, from the partial that bootstrap puts into `beat_scheduler` with the first two arguments."""
+    def __init__(self, *args: Any, sweep: Sweep, bell: CountingBell, schedules: ScheduleRunner, **options: Any) -> None:
+        """Celery builds it, from the partial that bootstrap puts into `beat_scheduler` with the first arguments."""
         self._sweep = sweep
         self._bell = bell
+        self._schedules = schedules
         self._leads = False
         super().__init__(*args, **options)
 
@@ -42,6 +44,7 @@ class Clock(Scheduler):
         if self._sweep.leads != self._leads:
             self._leads = self._sweep.leads
             log.info("this clock leads" if self._leads else "this clock stands by")
+        self._schedules.tick(self._leads)
         if rings:
             sent = self._bell.ring(rings)
             log.info("the sweep rang", found=len(rings), sent=sent)
@@ -49,6 +52,7 @@ class Clock(Scheduler):
 
     def close(self) -> None:
         """Give up the lead."""
+        self._schedules.close()
         self._sweep.close()
         super().close()
 
