@@ -18,6 +18,7 @@ from orchestrator.api import (
     process_control,
     processes,
     products,
+    schedules,
     subscriptions,
     workflows,
 )
@@ -46,6 +47,7 @@ BLUEPRINTS = (
     products.blocks_blueprint,
     products.resource_types_blueprint,
     workflows.blueprint,
+    schedules.blueprint,
     audit.blueprint,
     engine.blueprint,
     health.blueprint,

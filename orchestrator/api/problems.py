@@ -28,6 +28,7 @@ from orchestrator.errors import (
     IdempotencyKeyError,
     InvalidInputError,
     InvalidListQueryError,
+    InvalidScheduleError,
     MalformedPagesError,
     NotATaskError,
     NotFoundError,
@@ -120,6 +121,9 @@ FORM_INVALID = Problem(
 )
 FORM_OVERFLOW = Problem("form-overflow", 400, "Too many pages", "Send no more pages than the form has.")
 MALFORMED_PAGES = Problem("malformed-pages", 422, "Malformed pages", "The pages of a form are a list of objects.")
+INVALID_SCHEDULE = Problem(
+    "invalid-schedule", 422, "Invalid schedule", "A field of the schedule is wrong; `errors` tells which and why."
+)
 NOT_A_TASK = Problem("not-a-task", 400, "Not a task", "Only tasks can be deleted.")
 IDEMPOTENCY_KEY_REFUSED = Problem(
     "idempotency-key", 422, "Idempotency key refused", "Use a new key for each request, of at most 255 characters."
@@ -147,6 +151,7 @@ PROBLEMS: dict[type[OrchestratorError], Problem] = {
     FormInvalidError: FORM_INVALID,
     FormOverflowError: FORM_OVERFLOW,
     MalformedPagesError: MALFORMED_PAGES,
+    InvalidScheduleError: INVALID_SCHEDULE,
     NotATaskError: NOT_A_TASK,
     IdempotencyKeyError: IDEMPOTENCY_KEY_REFUSED,
     ForbiddenError: FORBIDDEN,

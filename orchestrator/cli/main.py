@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "demo": ("orchestrator.cli.demo:demo", "Live through the whole life of a product, and check it."),
     "doctor": ("orchestrator.cli.doctor:doctor", "Say what is wrong with this set-up, and how to mend it."),
     "process": ("orchestrator.cli.process:process", "Start, follow and mend processes."),
+    "schedule": ("orchestrator.cli.schedule:schedule", "Start workflows by the clock."),
     "subscription": ("orchestrator.cli.subscription:subscription", "Look at subscriptions."),
     "workflow": ("orchestrator.cli.workflow:workflow", "Look at workflows."),
     "engine": ("orchestrator.cli.engine:engine", "Pause all processes, and let them go on."),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from orchestrator.cli.output import print_json
 from orchestrator.errors import FormIncompleteError, FormInvalidError, FormOverflowError, InvalidInputError
 
 Pages = list[dict[str, Any]]
@@ -93,6 +94,18 @@ def fields_of(schema: Mapping[str, Any]) -> list[str]:
             told.append(f"{asked['default']!r} if not given")
         lines.append(f"{name}: {'; '.join(told)}")
     return lines
+
+
+def tell_page(incomplete: FormIncompleteError, as_json: bool) -> None:
+    """Say what the page that is asked for has to be filled in with: for people on standard error, or as JSON."""
+    if as_json:
+        print_json(incomplete.members)
+        return
+    form = form_of(incomplete)
+    click.echo(f"The page {form.get('title', '')!r} is to be filled in:", err=True)
+    for line in fields_of(form):
+        click.echo(f"  {line}", err=True)
+    click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
 
 
 def _require_another_page(send_pages: Callable[[Any], object], filled: Pages, unused: Mapping[str, str]) -> None:

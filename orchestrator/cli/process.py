@@ -11,7 +11,7 @@ import click
 from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
-from orchestrator.cli.pages import fields_of, form_of, read_input, read_values, send
+from orchestrator.cli.pages import read_input, read_values, send, tell_page
 from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
@@ -193,12 +193,5 @@ def _send(
     try:
         return send(send_pages, pages, values)
     except FormIncompleteError as incomplete:
-        if as_json:
-            print_json(incomplete.members)
-        else:
-            form = form_of(incomplete)
-            click.echo(f"The page {form.get('title', '')!r} is to be filled in:", err=True)
-            for line in fields_of(form):
-                click.echo(f"  {line}", err=True)
-            click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
+        tell_page(incomplete, as_json)
         ctx.exit(ExitStatus.INVALID_INPUT)

@@ -42,9 +42,17 @@ PLACES: Final = {
     "product_block_id": 2,
     "resource_type_id": 2,
     "workflow_id": 2,
+    "schedule_id": 1,
 }
-# What these do needs a step by its key, or another release of the code: nobody makes that up.
-NOT_BY_CHANCE: Final = {"PUT /api/processes/{process_id}/rerun", "PUT /api/processes/{process_id}/migrate"}
+# What these do needs a step by its key, another release of the code, or a thing that the body names: nobody makes
+# that up.
+NOT_BY_CHANCE: Final = {
+    "PUT /api/processes/{process_id}/rerun",
+    "PUT /api/processes/{process_id}/migrate",
+    "POST /api/schedules/",
+    "PUT /api/schedules/",
+    "DELETE /api/schedules/",
+}
 TOKENS: Final = ["dG9rZW4", "%C3%BC"]
 WORKFLOWS: Final = ["ten_steps", "ask_for_colour", "create_thing", "modify_thing"]
 
@@ -106,6 +114,21 @@ def processes(system: RunningSystem) -> Callable[[str], dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
+def schedules(system: RunningSystem) -> Callable[[str], dict[str, str]]:
+    """The id of a schedule for an operation, by what stands for it."""
+
+    @cache
+    def for_operation(label: str) -> dict[str, str]:
+        made = system.api.post("/api/schedules/", json={"workflow_name": "ten_steps", "cron": "0 0 1 1 *"})
+        schedule_id = made.raise_for_status().json()["schedule_id"]
+        if label.endswith("/unpause"):
+            system.api.put(f"/api/schedules/{schedule_id}/pause").raise_for_status()
+        return {stand_in("schedule_id", 0): schedule_id}
+
+    return for_operation
+
+
+@pytest.fixture(scope="module")
 def existing(system: RunningSystem) -> dict[str, str]:
     """The ids of other things that exist, by the ids that stand for them."""
     found = {"subscription_id": [system.new_thing()]}
@@ -137,11 +160,16 @@ def test_every_answer_is_one_that_the_document_describes(
     system: RunningSystem,
     existing: dict[str, str],
     processes: Callable[[str], dict[str, str]],
+    schedules: Callable[[str], dict[str, str]],
     session: requests.Session,
     asked: dict[str, set[tuple[str, int]]],
 ) -> None:
     label = case.operation.label
-    known = {**existing, **(processes(label) if "{process_id}" in label else {})}
+    known = {
+        **existing,
+        **(processes(label) if "{process_id}" in label else {}),
+        **(schedules(label) if "{schedule_id}" in label else {}),
+    }
     for name, value in case.path_parameters.items():
         case.path_parameters[name] = known.get(value, value) if isinstance(value, str) else value
     answer = case.call_and_validate(base_url=str(system.api.base_url), session=session)

@@ -20,6 +20,7 @@ from orchestrator.storage.tables import (
     ProductBlockTable,
     ProductTable,
     ResourceTypeTable,
+    ScheduleTable,
     SubscriptionInstanceRelationTable,
     SubscriptionInstanceTable,
     SubscriptionTable,
@@ -137,6 +138,23 @@ class Rows:
         if subscription_id is not None:
             self.add(ProcessSubscriptionTable(process_seq=process.seq, subscription_id=subscription_id))
         return process_id
+
+    def schedule(self, workflow_name: str, subscription_id: UUID) -> UUID:
+        schedule_id = uuid4()
+        self.add(
+            ScheduleTable(
+                schedule_id=schedule_id,
+                name="Every hour",
+                workflow_name=workflow_name,
+                pages=[{"subscription_id": str(subscription_id)}],
+                subscription_id=subscription_id,
+                every=3600.0,
+                start_at=DAY_ONE,
+                owner="operator",
+                created_by="operator",
+            )
+        )
+        return schedule_id
 
     def uses(self, block_id: UUID, user: UUID, used: UUID) -> None:
         """A block of subscription `user` refers to one of subscription `used`."""

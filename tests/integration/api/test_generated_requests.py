@@ -52,6 +52,7 @@ def known(rows: Rows) -> dict[str, UUID]:
         "subscription_id": subscription,
         "workflow_id": workflow,
         "process_id": rows.process(workflow, subscription, "failed"),
+        "schedule_id": rows.schedule("look_after_port", subscription),
     }
 
 
