@@ -24,6 +24,7 @@ from orchestrator.storage.tables.processes import (
     ProcessTable,
 )
 from orchestrator.storage.tables.records import AuditTable, SubscriptionChangeTable
+from orchestrator.storage.tables.retired import RetiredRowTable, RetiredValueTable
 from orchestrator.storage.tables.schedules import ScheduleRunTable, ScheduleTable
 from orchestrator.storage.tables.subscriptions import (
     SubscriptionInstanceRelationTable,
@@ -47,6 +48,8 @@ __all__ = [
     "ProductBlockTable",
     "ProductTable",
     "ResourceTypeTable",
+    "RetiredRowTable",
+    "RetiredValueTable",
     "ScheduleRunTable",
     "ScheduleTable",
     "SubscriptionChangeTable",

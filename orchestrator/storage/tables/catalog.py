@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from orchestrator.storage.tables.declarative import Base, JsonValue, Now, PublicId, Sequence
@@ -22,6 +22,8 @@ product_block_resource_types = Table(
     Base.metadata,
     Column("product_block_id", ForeignKey("product_blocks.product_block_id", ondelete="CASCADE"), primary_key=True),
     Column("resource_type_id", ForeignKey("resource_types.resource_type_id"), primary_key=True, index=True),
+    # As the code names the type of the value; null where no revision has said it.
+    Column("value_type", Text),
 )
 
 products_workflows = Table(
