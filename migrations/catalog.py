@@ -45,10 +45,42 @@ from orchestrator.migrations.products import (
     delete_product,
     link_product_blocks,
     unlink_product_blocks,
+    update_fixed_inputs,
+    update_product,
 )
-from orchestrator.migrations.workflows import create_workflow, delete_workflow
+from orchestrator.migrations.renaming import (
+    rename_fixed_input,
+    rename_product,
+    rename_product_block,
+    rename_resource_type,
+    rename_workflow,
+)
+from orchestrator.migrations.retiring import (
+    add_resource_type,
+    restore_fixed_input,
+    restore_product,
+    restore_product_block,
+    restore_resource_type,
+    restore_workflow,
+    retire_fixed_input,
+    retire_product,
+    retire_product_block,
+    retire_resource_type,
+    retire_workflow,
+    withdraw_resource_type,
+)
+from orchestrator.migrations.values import convert_values, fill_values, give_back_values, state_type, take_values
+from orchestrator.migrations.workflows import (
+    create_workflow,
+    delete_workflow,
+    link_workflow,
+    unlink_workflow,
+    update_workflow,
+)
 
 __all__ = [
+    "add_resource_type",
+    "convert_values",
     "create",
     "create_fixed_inputs",
     "create_product",
@@ -61,12 +93,37 @@ __all__ = [
     "delete_product_block",
     "delete_resource_types",
     "delete_workflow",
+    "fill_values",
+    "give_back_values",
     "link_product_blocks",
     "link_resource_types",
+    "link_workflow",
     "relate_product_blocks",
+    "rename_fixed_input",
+    "rename_product",
+    "rename_product_block",
+    "rename_resource_type",
+    "rename_workflow",
+    "restore_fixed_input",
+    "restore_product",
+    "restore_product_block",
+    "restore_resource_type",
+    "restore_workflow",
+    "retire_fixed_input",
+    "retire_product",
+    "retire_product_block",
+    "retire_resource_type",
+    "retire_workflow",
+    "state_type",
+    "take_values",
     "unlink_product_blocks",
     "unlink_resource_types",
+    "unlink_workflow",
     "unrelate_product_blocks",
+    "update_fixed_inputs",
+    "update_product",
+    "update_workflow",
+    "withdraw_resource_type",
 ]
 
 

@@ -22,13 +22,14 @@ class _Parameters(BaseModel):
 
 
 class WorkflowParameters(_Parameters):
-    """A workflow, and the products that it is for: those with the tag whose name is LIKE the phrase."""
+    """A workflow, and the products that it is for: those with the tag whose name is LIKE the phrase, or by name."""
 
     name: Name
     target: Target
     description: str = ""
     tag: Name | None = None
     search_phrase: Name | None = None
+    products: list[Name] = Field(default_factory=list)
     is_task: bool | None = None
     workflow_id: UUID | None = None
 
@@ -36,11 +37,13 @@ class WorkflowParameters(_Parameters):
     def _phrase_needs_tag(self) -> Self:
         if self.search_phrase is not None and self.tag is None:
             raise ValueError("search_phrase says which products of a tag: tag is missing")
+        if self.products and self.tag is not None:
+            raise ValueError("products are named one by one, or found by their tag, not both")
         return self
 
 
 class ProductBlockParameters(_Parameters):
-    """A product block, its resource types, and the blocks that it may refer to."""
+    """A product block, its resource types with their types, and the blocks that it may refer to."""
 
     name: Name
     description: str = ""
@@ -48,6 +51,7 @@ class ProductBlockParameters(_Parameters):
     status: Status = "active"
     product_block_id: UUID | None = None
     resource_types: dict[Name, Described] | list[Name] = Field(default_factory=dict)
+    value_types: dict[Name, Name] = Field(default_factory=dict)
     depends_on: list[Name] = Field(default_factory=list)
 
 
@@ -62,6 +66,23 @@ class ProductParameters(_Parameters):
     product_id: UUID | None = None
     fixed_inputs: dict[Name, Described] = Field(default_factory=dict)
     product_blocks: list[Name] = Field(default_factory=list)
+
+
+class ProductChanges(_Parameters):
+    """What may become different about a product."""
+
+    product_type: Name | None = None
+    tag: Name | None = None
+    description: str | None = None
+    status: Status | None = None
+
+
+class WorkflowChanges(_Parameters):
+    """What may become different about a workflow."""
+
+    target: Target | None = None
+    description: str | None = None
+    is_task: bool | None = None
 
 
 class CatalogParameters(_Parameters):

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from orchestrator.errors import DataRevisionError
 from orchestrator.migrations.parameters import Described, ProductBlockParameters, read
 from orchestrator.migrations.rows import block_id_of, described, insert_new, link, name_in, resource_type_id_of
+from orchestrator.migrations.values import state_type
 from orchestrator.storage.tables import (
     ProductBlockRelationTable,
     ProductBlockTable,
@@ -34,8 +35,8 @@ def create_product_block(conn: Connection, params: Mapping[str, Any] | None = No
     """Create a product block and return its id.
 
     The dict (or the keywords) says `name`, and may say `description`, `tag`, `status`, `product_block_id`,
-    `resource_types` (names, or as for `create_resource_types`) and `depends_on` (names of the blocks that it may refer
-    to, itself included).
+    `resource_types` (names, or as for `create_resource_types`), `value_types` (names of their types, like `int`) and
+    `depends_on` (names of the blocks that it may refer to, itself included).
 
     Raises:
         DataRevisionError: the dict is wrong, the block exists, or one that it depends on does not.
@@ -47,6 +48,8 @@ def create_product_block(conn: Connection, params: Mapping[str, Any] | None = No
     types = wanted.resource_types
     create_resource_types(conn, types if isinstance(types, dict) else dict.fromkeys(types, ""))
     link_resource_types(conn, wanted.name, types)
+    for name, value_type in wanted.value_types.items():
+        state_type(conn, wanted.name, name, value_type)
     relate_product_blocks(conn, wanted.name, wanted.depends_on)
     return block_id
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 from uuid_utils.compat import uuid7
 
 from orchestrator.errors import DataRevisionError
-from orchestrator.migrations.parameters import Described, ProductParameters, read
+from orchestrator.migrations.parameters import Described, ProductChanges, ProductParameters, read
 from orchestrator.migrations.rows import block_id_of, described, insert_new, link, name_in, product_id_of
 from orchestrator.storage.tables import (
     FixedInputTable,
@@ -61,6 +61,16 @@ def delete_product(conn: Connection, params: Mapping[str, Any] | None = None, /,
     conn.execute(delete(ProductTable).where(ProductTable.name == name))
 
 
+def update_product(conn: Connection, product: UUID | str, **changes: str) -> None:
+    """Give a product (id or name) another `product_type`, `tag`, `description` or `status`.
+
+    Raises:
+        DataRevisionError: there is no such product, or something else is to be changed.
+    """
+    wanted = read(ProductChanges, changes, {}).model_dump(exclude_none=True)
+    conn.execute(update(ProductTable).where(ProductTable.product_id == product_id_of(conn, product)).values(**wanted))
+
+
 def create_fixed_inputs(conn: Connection, product: UUID | str, fixed_inputs: Mapping[str, Described]) -> None:
     """Give a product (id or name) fixed inputs: `{name: value}` or, to fix their ids, `{name: (value, id)}`.
 
@@ -71,6 +81,19 @@ def create_fixed_inputs(conn: Connection, product: UUID | str, fixed_inputs: Map
     for name, value, fixed_input_id in described(fixed_inputs):
         row = {"fixed_input_id": fixed_input_id, "product_id": product_id, "name": name, "value": value}
         conn.execute(insert(FixedInputTable).values(**row))
+
+
+def update_fixed_inputs(conn: Connection, product: UUID | str, values: Mapping[str, str]) -> None:
+    """Give fixed inputs that a product (id or name) has other values, by their names.
+
+    Raises:
+        DataRevisionError: there is no such product, or it has no fixed input of such a name.
+    """
+    this = FixedInputTable.product_id == product_id_of(conn, product)
+    for name, value in values.items():
+        changed = conn.execute(update(FixedInputTable).where(this, FixedInputTable.name == name).values(value=value))
+        if not changed.rowcount:
+            raise DataRevisionError(f"The product {str(product)!r} has no fixed input {name!r}.")
 
 
 def delete_fixed_inputs(conn: Connection, product: UUID | str, names: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 
 from orchestrator.errors import DataRevisionError
 from orchestrator.language.vocabulary import Target
-from orchestrator.migrations.parameters import WorkflowParameters, read
-from orchestrator.migrations.rows import link
+from orchestrator.migrations.parameters import WorkflowChanges, WorkflowParameters, read
+from orchestrator.migrations.rows import link, product_id_of
 from orchestrator.storage.tables import ProcessTable, ProductTable, WorkflowTable, products_workflows
 
 _TASKS = {Target.SYSTEM, Target.VALIDATE}
@@ -23,6 +23,7 @@ def create_workflow(conn: Connection, params: Mapping[str, Any] | None = None, /
 
     The dict (or the keywords) says `name`, `target`, `description`, `tag` and `search_phrase`: every product with that
     tag whose name is LIKE the phrase is linked; without a phrase every product with the tag, without a tag none.
+    Instead, `products` may name them one by one.
     `is_task` is true for SYSTEM and VALIDATE unless given; `workflow_id` fixes the id, else it is a new UUIDv7.
     A workflow that exists gets the new target, description and links, and keeps those that it has.
 
@@ -66,7 +67,7 @@ def delete_workflow(conn: Connection, params: Mapping[str, Any] | None = None, /
     if workflow_id is None:
         return
     links = delete(products_workflows).where(products_workflows.c.workflow_id == workflow_id)
-    if wanted.tag is not None:
+    if wanted.tag is not None or wanted.products:
         links = links.where(products_workflows.c.product_id.in_(_products_of(conn, wanted)))
     conn.execute(links)
     if conn.execute(select(exists().where(products_workflows.c.workflow_id == workflow_id))).scalar_one():
@@ -76,6 +77,50 @@ def delete_workflow(conn: Connection, params: Mapping[str, Any] | None = None, /
         conn.execute(update(WorkflowTable).where(this).values(deleted_at=func.now()))
     else:
         conn.execute(delete(WorkflowTable).where(this))
+
+
+def update_workflow(conn: Connection, name: str, **changes: Any) -> None:
+    """Give a workflow another `target`, `description` or `is_task`.
+
+    Raises:
+        DataRevisionError: there is no such workflow, or something else is to be changed.
+    """
+    wanted = read(WorkflowChanges, changes, {}).model_dump(exclude_none=True, mode="json")
+    this = WorkflowTable.workflow_id == _living(conn, name)
+    conn.execute(update(WorkflowTable).where(this).values(**wanted))
+
+
+def link_workflow(conn: Connection, name: str, products: Iterable[str]) -> None:
+    """Let a workflow be for these products, too.
+
+    Raises:
+        DataRevisionError: there is no such workflow or product.
+    """
+    workflow_id = _living(conn, name)
+    for product in products:
+        link(conn, products_workflows, product_id=product_id_of(conn, product), workflow_id=workflow_id)
+
+
+def unlink_workflow(conn: Connection, name: str, products: Iterable[str]) -> None:
+    """Let a workflow be for these products no more.
+
+    Raises:
+        DataRevisionError: there is no such workflow or product.
+    """
+    ids = [product_id_of(conn, product) for product in products]
+    conn.execute(
+        delete(products_workflows).where(
+            products_workflows.c.workflow_id == _living(conn, name), products_workflows.c.product_id.in_(ids)
+        )
+    )
+
+
+def _living(conn: Connection, name: str) -> UUID:
+    this = (WorkflowTable.name == name, WorkflowTable.deleted_at.is_(None))
+    found: UUID | None = conn.execute(select(WorkflowTable.workflow_id).where(*this)).scalar_one_or_none()
+    if found is None:
+        raise DataRevisionError(f"There is no workflow {name!r}.")
+    return found
 
 
 def _find(conn: Connection, wanted: WorkflowParameters) -> UUID | None:
@@ -97,6 +142,8 @@ def _matches(wanted: WorkflowParameters) -> list[ColumnElement[bool]]:
 
 
 def _products_of(conn: Connection, wanted: WorkflowParameters) -> list[UUID]:
+    if wanted.products:
+        return [product_id_of(conn, name) for name in wanted.products]
     if wanted.tag is None:
         return []
     return list(conn.execute(select(ProductTable.product_id).where(*_matches(wanted))).scalars())
