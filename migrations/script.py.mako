@@ -11,6 +11,9 @@ def quoted(value):
 
 from __future__ import annotations
 
+% for line in standard_imports:
+${line}
+% endfor
 from alembic import op
 % for line in imports:
 ${line}

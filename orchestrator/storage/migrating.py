@@ -22,9 +22,12 @@ from orchestrator.storage.revision_files import (
     SCHEMA,
     configuration,
     missing,
+    newest_of,
+    write_catalog_revision,
     write_data_revision,
     write_schema_revision,
 )
+from orchestrator.storage.revision_text import Call
 from orchestrator.storage.step_statements import MIGRATION_LOCK
 
 MINIMUM_VERSION = 14
@@ -67,7 +70,7 @@ class Migrations:
         Raises:
             ConflictError: another process has been migrating for too long, or a table was in use for too long.
         """
-        with self._connection() as connection:
+        with self.connection() as connection:
             if revision == "heads" and not self.pending(connection):
                 return
             if revision == "heads":
@@ -77,7 +80,7 @@ class Migrations:
 
     def downgrade(self, revision: str) -> None:
         """Take revisions back, down to one (`base`: all; `data@base` and `data@-1` work too); raises as upgrade."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             self._run(command.downgrade, connection, revision)
 
     def current(self, connection: Connection | None = None) -> list[str]:
@@ -99,6 +102,43 @@ class Migrations:
         """
         return missing(self._script(), self.current(connection))
 
+    def require_up_to_date(self, connection: Connection | None = None) -> None:
+        """Check that database and files know the same revisions.
+
+        Raises:
+            ConflictError: one of them is behind.
+        """
+        current = self.current(connection)
+        script = self._script()
+        if lacking := missing(script, current):
+            raise ConflictError(f"The database lacks {', '.join(lacking)}: run `orchestrator db upgrade` first.")
+        known = {revision.revision for revision in script.walk_revisions()}
+        if unknown := [name for name in current if name not in known]:
+            raise ConflictError(
+                f"The database has the revision {', '.join(unknown)}, which is not here: is the catalog complete, and "
+                "not older than the database?"
+            )
+
+    def newest(self, package: str | None = None) -> str | None:
+        """The newest revision of a catalog package; raises as `create_revision`."""
+        return newest_of(self._packages, self._chosen(package))
+
+    def write_revision(
+        self,
+        message: str,
+        up: Sequence[Call],
+        down: Sequence[Call],
+        previous: str | None,
+        package: str | None = None,
+    ) -> Path:
+        """Write a data revision that makes these calls, and return its path.
+
+        Raises:
+            SettingsError: as `create_revision`.
+            MigrationError: `previous` is not the newest any more, or the package cannot be written to.
+        """
+        return write_catalog_revision(self._packages, self._chosen(package), message, up, down, previous)
+
     def create_revision(self, message: str, *, branch: str = DATA, package: str | None = None) -> Path:
         """Write the file of a new revision and return its path.
 
@@ -111,16 +151,19 @@ class Migrations:
             MigrationError: there is no such branch, no message, or the package has two newest revisions.
         """
         if branch == SCHEMA:
-            with self._connection() as connection:
+            with self.connection() as connection:
                 return write_schema_revision(connection, message)
         if branch != DATA:
             raise MigrationError(f"There is no branch {branch!r}; there are {DATA!r} and {SCHEMA!r}.")
+        return write_data_revision(self._packages, self._chosen(package), message)
+
+    def _chosen(self, package: str | None) -> str:
         if package is None and len(self._packages) == 1:
-            package = self._packages[0]
-        if package not in self._packages:
+            return self._packages[0]
+        if package is None or package not in self._packages:
             choice = ", ".join(self._packages) or "none (set ORCHESTRATOR_CATALOG)"
             raise SettingsError(f"Name the catalog package that the revision is for; there are: {choice}.")
-        return write_data_revision(self._packages, package, message)
+        return package
 
     def _script(self) -> ScriptDirectory:
         return ScriptDirectory.from_config(configuration(self._packages))
@@ -156,10 +199,11 @@ class Migrations:
             connection.commit()
 
     def _given_or_new(self, connection: Connection | None) -> AbstractContextManager[Connection]:
-        return nullcontext(connection) if connection is not None else self._connection()
+        return nullcontext(connection) if connection is not None else self.connection()
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def connection(self) -> Iterator[Connection]:
+        """A connection to the database."""
         try:
             engine = build_engine(self._database_url, application_name="orchestrator migrations", pool_size=1)
         except (ArgumentError, ValueError) as error:

@@ -6,21 +6,26 @@ package. Of several packages the second and further ones have branches of their 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import importlib.util
+import os
 import re
 from argparse import Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from alembic.util import rev_id
+from alembic.util import rev_id, template_to_file
 from sqlalchemy import Connection
 
 from orchestrator.errors import MigrationError, SettingsError
+from orchestrator.storage.revision_text import Call, body_of, imports_of, uses_ids
 from orchestrator.storage.tables import Base
 
 SCHEMA = "schema"
@@ -31,6 +36,7 @@ _SCHEMA_IMPORTS = [
     "from sqlalchemy.dialects import postgresql",
 ]
 _SCHEMA_NAME = "schema_{:04}"
+_LONGEST_SLUG: Final = 40
 _CATALOG = """
 CATALOG = {
     "resource_types": {},
@@ -85,32 +91,115 @@ def missing(script: ScriptDirectory, current: Collection[str]) -> list[str]:
     return [name for name in reversed(known) if name not in applied and _kind(name) not in ahead]
 
 
+def newest_of(packages: Sequence[str], package: str) -> str | None:
+    """The newest revision of a catalog package, None when it has none.
+
+    Raises:
+        MigrationError: it has two.
+    """
+    top = _newest(ScriptDirectory.from_config(configuration(packages)), package)
+    return None if top is None else top.revision
+
+
 def write_data_revision(packages: Sequence[str], package: str, message: str) -> Path:
     """Write an empty revision into a catalog package, on top of its newest; the folder is made when it is missing.
 
-    Raises MigrationError when the package has two newest revisions.
+    Raises MigrationError when the package has two newest revisions, or cannot be written to.
     """
+    with _folder_of(package) as folder:
+        return _write_data(
+            packages,
+            package,
+            folder,
+            message,
+            revision=rev_id(),
+            imports=["", "from orchestrator.migrations.catalog import create, delete"],
+            constants=_CATALOG,
+            upgrades="create(op.get_bind(), CATALOG)",
+            downgrades="delete(op.get_bind(), CATALOG)",
+        )
+
+
+def write_catalog_revision(
+    packages: Sequence[str], package: str, message: str, up: Sequence[Call], down: Sequence[Call], previous: str | None
+) -> Path:
+    """Write a revision that makes these calls into a catalog package, on top of `previous`.
+
+    The same calls with the same message make the same file.
+
+    Raises:
+        MigrationError: another revision has been written since `previous` was, or the package cannot be written to.
+    """
+    upgrades, downgrades = body_of(up), body_of(down)
+    content = "\n".join((package, previous or "", message, upgrades, downgrades))
+    calls = (*up, *down)
+    with _folder_of(package) as folder:
+        if newest_of(packages, package) != previous:
+            raise MigrationError(
+                f"Somebody else has written a revision for {package} meanwhile: run `orchestrator db upgrade`, then "
+                "try again."
+            )
+        return _write_data(
+            packages,
+            package,
+            folder,
+            message,
+            revision=hashlib.sha256(content.encode()).hexdigest()[:12],
+            imports=imports_of(calls),
+            standard_imports=["from uuid import UUID", ""] if uses_ids(calls) else [],
+            constants="",
+            upgrades=upgrades,
+            downgrades=downgrades,
+        )
+
+
+def _newest(script: ScriptDirectory, package: str) -> Script | None:
     folder = find_folder(package) / "migrations"
-    folder.mkdir(exist_ok=True)
-    script = ScriptDirectory.from_config(configuration(packages))
-    revisions = list(script.walk_revisions())
-    tops = [revision for revision in revisions if Path(revision.path).parent == folder and revision.is_head]
+    tops = [one for one in script.walk_revisions() if Path(one.path).parent == folder and one.is_head]
     if len(tops) > 1:
         names = " and ".join(Path(top.path).name for top in tops)
         raise MigrationError(f"{package} has more than one newest revision: {names}. Let one follow the other first.")
-    labels = {label for revision in revisions for label in revision.branch_labels}
+    return tops[0] if tops else None
+
+
+def _write_data(
+    packages: Sequence[str], package: str, folder: Path, message: str, *, revision: str, **template: Any
+) -> Path:
+    script = ScriptDirectory.from_config(configuration(packages))
+    top = _newest(script, package)
+    labels = {label for known in script.walk_revisions() for label in known.branch_labels}
+    label = package.replace(".", "_") if DATA in labels else DATA
     return _write(
-        script,
         folder,
         message,
-        revision=rev_id(),
-        head=tops[0].revision if tops else "base",
-        label=None if tops else package.replace(".", "_") if DATA in labels else DATA,
-        depends_on=f"{SCHEMA}@head",
-        imports=["", "from orchestrator.migrations.catalog import create, delete"],
-        constants=_CATALOG,
-        upgrades="create(op.get_bind(), CATALOG)",
-        downgrades="delete(op.get_bind(), CATALOG)",
+        up_revision=revision,
+        down_revision=None if top is None else top.revision,
+        branch_labels=None if top is not None else (label,),
+        depends_on=_schema_head(script),
+        **template,
+    )
+
+
+@contextmanager
+def _folder_of(package: str) -> Iterator[Path]:
+    """The folder of a package's revisions, made when it is missing, for one writer at a time."""
+    folder = find_folder(package) / "migrations"
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise MigrationError(_cannot_write(folder, error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(folder: Path, error: OSError) -> str:
+    return (
+        f"No revision can be written to {folder}: {error.strerror}. Work on a copy of the package that you may change, "
+        "like a clone installed with `pip install --editable`."
     )
 
 
@@ -123,12 +212,11 @@ def write_schema_revision(connection: Connection, message: str) -> Path:
     changes = produce_migrations(context, Base.metadata)
     folder = _schema_folder()
     return _write(
-        script,
         folder,
         message,
-        revision=_SCHEMA_NAME.format(_next_number(folder)),
-        head=f"{SCHEMA}@head",
-        label=None,
+        up_revision=_SCHEMA_NAME.format(_next_number(folder)),
+        down_revision=_schema_head(script),
+        branch_labels=None,
         depends_on=None,
         imports=_SCHEMA_IMPORTS,
         constants="",
@@ -137,25 +225,31 @@ def write_schema_revision(connection: Connection, message: str) -> Path:
     )
 
 
-def _write(
-    script: ScriptDirectory,
-    folder: Path,
-    message: str,
-    *,
-    revision: str,
-    head: str,
-    label: str | None,
-    depends_on: str | None,
-    **template: Any,
-) -> Path:
-    said = message.strip().rstrip(".").replace("\\", "/").replace('"', "'")
+def _write(folder: Path, message: str, **template: Any) -> Path:
+    """Write a file, whole or not at all: until it has its name, alembic does not see it."""
+    said = " ".join(message.split()).rstrip(".").replace("\\", "/").replace('"', "'")
     if not said:
         raise MigrationError("A revision needs a message that says what it does.")
-    script.file_template = f"{_next_number(folder):04}_%(slug)s"
-    script.generate_revision(
-        revision, said, head=head, branch_labels=label, version_path=folder, depends_on=depends_on, **template
-    )
-    return next(Path(made.path) for made in script.walk_revisions() if made.revision == revision)
+    file = folder / f"{_next_number(folder):04}_{_slug(said)}.py"
+    source = find_folder("orchestrator.migrations") / "script.py.mako"
+    part = file.with_name(f".{file.name}.part")
+    try:
+        template_to_file(source, part, "utf-8", message=said, **{"standard_imports": [], **template})
+        part.rename(file)
+    except OSError as error:
+        raise MigrationError(_cannot_write(folder, error)) from error
+    return file
+
+
+def _slug(message: str) -> str:
+    words = "_".join(re.findall(r"\w+", message)).lower()
+    return words if len(words) <= _LONGEST_SLUG else words[:_LONGEST_SLUG].rpartition("_")[0] or words[:_LONGEST_SLUG]
+
+
+def _schema_head(script: ScriptDirectory) -> str:
+    head = script.get_revision(f"{SCHEMA}@head")
+    assert head is not None
+    return head.revision
 
 
 def _schema_folder() -> Path:
