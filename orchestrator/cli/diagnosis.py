@@ -14,6 +14,7 @@ from orchestrator.cli.tools import LoadTools, Tools
 from orchestrator.engine.connection import check_session_locks
 from orchestrator.errors import OrchestratorError, ServerTooOldError, SettingsError
 from orchestrator.language.catalog import Catalog
+from orchestrator.services.catalog_check import check_catalog
 from orchestrator.settings import Settings
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.migrating import MINIMUM_VERSION, Migrations
@@ -27,8 +28,6 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32) | objid::bigint = %(key)s
 """
-_WORKFLOWS: Final[LiteralString] = "SELECT name FROM workflows WHERE deleted_at IS NULL"
-_PRODUCTS: Final[LiteralString] = "SELECT name FROM products"
 
 
 @dataclass(frozen=True)
@@ -186,25 +185,18 @@ def _catalog(settings: Settings, tools: Tools) -> str:
 
 def _catalog_in_database(settings: Settings, tools: Tools) -> str:
     catalog = _load(settings, tools)
-    with _mended_by("See what is wrong with the database."):
-        known = {kind: _names(settings, statement) for kind, statement in _STATEMENTS.items()}
-    deployed = {"workflows": set(catalog.workflows), "products": set(catalog.products)}
-    says, mends = [], []
-    for kind, names in deployed.items():
-        if without_code := sorted(known[kind] - names):
-            says.append(f"The database has {kind} without code: {', '.join(without_code)}.")
-            mends.append("Name their package in ORCHESTRATOR_CATALOG, or take them out with a data revision.")
-        if unknown := sorted(names - known[kind]):
-            says.append(f"The code has {kind} that the database does not know: {', '.join(unknown)}.")
-            mends.append(
-                "Bring them in with a data revision (`orchestrator db revision`), then `orchestrator db upgrade`."
-            )
-    if says:
-        raise AilmentError(" ".join(says), " ".join(dict.fromkeys(mends)))
-    return "Code and database know the same workflows and products."
+    with _mended_by("Correct the models, or see what is wrong with the database."):
+        migrations = Migrations(settings.require_database_url(), settings.catalog_packages())
+        found = check_catalog(migrations, catalog)
+    if found:
+        says = [f"{one.where}: {one.what}" for one in found[:_ENOUGH]]
+        if len(found) > _ENOUGH:
+            says.append(f"And {len(found) - _ENOUGH} more: `orchestrator catalog check` tells all.")
+        raise AilmentError(" ".join(says), " ".join(dict.fromkeys(one.mend for one in found[:_ENOUGH])))
+    return "Code and database know the same catalog."
 
 
-_STATEMENTS: Final[dict[str, LiteralString]] = {"workflows": _WORKFLOWS, "products": _PRODUCTS}
+_ENOUGH: Final = 5
 
 
 def _load(settings: Settings, tools: Tools) -> Catalog:
@@ -216,10 +208,6 @@ def _load(settings: Settings, tools: Tools) -> Catalog:
             raise
         except Exception as error:  # the author's code may raise anything when it is imported
             raise AilmentError(f"The catalog cannot be loaded: {type(error).__name__}: {error}", mend) from error
-
-
-def _names(settings: Settings, statement: LiteralString) -> set[str]:
-    return {str(row[0]) for row in _query(settings, statement)}
 
 
 def _query(settings: Settings, statement: LiteralString, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "subscription": ("orchestrator.cli.subscription:subscription", "Look at subscriptions."),
     "workflow": ("orchestrator.cli.workflow:workflow", "Look at workflows."),
     "engine": ("orchestrator.cli.engine:engine", "Pause all processes, and let them go on."),
+    "catalog": ("orchestrator.cli.catalog:catalog", "Compare the catalog of the code with the database."),
     "db": ("orchestrator.cli.db:db", "Migrate the database."),
     "flower": ("orchestrator.cli.flower:flower", "Run Flower, the dashboard of the workers."),
 }

@@ -145,7 +145,7 @@ def update_subscription_name_and_description(subscription: NodeEnrollmentProvisi
 
 
 @create_workflow(
-    "Create Node Enrollment",
+    "Create Node Enrollment Service",
     initial_input_form=initial_input_form_generator,
     status=SubscriptionLifecycle.PROVISIONING,
 )

@@ -168,7 +168,7 @@ def test_workflows_that_only_the_code_or_only_the_database_knows(
     assert disagreement["state"] == "wrong"
     assert "say_hello" in disagreement["says"]
     assert "say_goodbye" in disagreement["says"]
-    assert "data revision" in disagreement["mend"]
+    assert "db revision --autogenerate" in disagreement["mend"]
 
 
 def test_a_setting_that_cannot_be_read(run: Run) -> None:

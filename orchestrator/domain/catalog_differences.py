@@ -1,0 +1,371 @@
+"""What the code and the database know differently about the catalog: one frozen class for each kind of difference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.domain.catalog_in_code import CodeBlock, CodeCatalog, CodeField, CodeProduct, CodeWorkflow
+from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
+from orchestrator.storage.catalog_reading import ENDED, StoredBlock, StoredCatalog, StoredProduct, StoredWorkflow
+
+TERMINATED: Final = SubscriptionLifecycle.TERMINATED.value
+
+
+@dataclass(frozen=True)
+class ProductMissing:
+    """The code has a product that the database does not know."""
+
+    product: CodeProduct
+
+
+@dataclass(frozen=True)
+class ProductExtra:
+    """The database has a product that no code registers."""
+
+    product: StoredProduct
+
+
+@dataclass(frozen=True)
+class ProductDiffers:
+    """`product_type`, `tag` or `description` of a product is another one than the code says."""
+
+    product: str
+    attribute: str
+    in_code: str
+    in_database: str
+
+
+@dataclass(frozen=True)
+class FixedInputMissing:
+    """A product lacks a fixed input; `value` is None where the code does not say it."""
+
+    product: str
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class FixedInputExtra:
+    """A product has a fixed input that its model does not have."""
+
+    product: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class FixedInputDiffers:
+    """A fixed input has another value than the code says."""
+
+    product: str
+    name: str
+    in_code: str
+    in_database: str
+
+
+@dataclass(frozen=True)
+class ProductBlockMissing:
+    """A product is not linked to a root block of its model."""
+
+    product: str
+    block: str
+
+
+@dataclass(frozen=True)
+class ProductBlockExtra:
+    """A product is linked to a block that its model does not reach."""
+
+    product: str
+    block: str
+
+
+@dataclass(frozen=True)
+class BlockMissing:
+    """A model has a block that the database does not know."""
+
+    block: CodeBlock
+
+
+@dataclass(frozen=True)
+class BlockExtra:
+    """The database has a block that no product's model reaches."""
+
+    block: StoredBlock
+
+
+@dataclass(frozen=True)
+class RelationMissing:
+    """A block may refer to another in the code, and not in the database."""
+
+    block: str
+    depends_on: str
+
+
+@dataclass(frozen=True)
+class RelationExtra:
+    """A block may refer to another in the database, and not in the code."""
+
+    block: str
+    depends_on: str
+
+
+@dataclass(frozen=True)
+class ResourceTypeMissing:
+    """A block lacks a resource type; `lacking` live blocks will need a value of it."""
+
+    block: str
+    field: CodeField
+    lacking: int
+
+
+@dataclass(frozen=True)
+class ResourceTypeExtra:
+    """A block has a resource type that its model does not have; `holding` blocks have a value of it."""
+
+    block: str
+    name: str
+    holding: int
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ResourceTypeDiffers:
+    """A resource type is of another type than in the code.
+
+    `in_database` is what a revision said, or, with `is_stated` false, the kinds of JSON of the values that are there.
+    """
+
+    block: str
+    field: CodeField
+    in_database: str
+    is_stated: bool
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ValuesMissing:
+    """So many live blocks lack a value that the model needs in the status of their subscription."""
+
+    block: str
+    field: CodeField
+    lacking: int
+
+
+@dataclass(frozen=True)
+class WorkflowMissing:
+    """The code has a workflow that the database does not know."""
+
+    workflow: CodeWorkflow
+
+
+@dataclass(frozen=True)
+class WorkflowExtra:
+    """The database has a workflow that no code registers."""
+
+    workflow: StoredWorkflow
+
+
+@dataclass(frozen=True)
+class WorkflowDiffers:
+    """`target`, `description` or `is_task` of a workflow is another one than in the code."""
+
+    workflow: str
+    attribute: str
+    in_code: str | bool
+    in_database: str | bool
+
+
+@dataclass(frozen=True)
+class WorkflowProductMissing:
+    """A workflow is not linked to a product that the code says it is for."""
+
+    workflow: str
+    product: str
+
+
+@dataclass(frozen=True)
+class WorkflowProductExtra:
+    """A workflow is linked to a product that the code does not say it is for."""
+
+    workflow: str
+    product: str
+
+
+@dataclass(frozen=True)
+class WorkflowWithoutProduct:
+    """A workflow that acts on subscriptions is linked to no product, so that it can never be started."""
+
+    workflow: str
+
+
+@dataclass(frozen=True)
+class ProductWithoutWorkflows:
+    """No workflow is for this product."""
+
+    product: str
+
+
+CatalogDifference = (
+    ProductMissing
+    | ProductExtra
+    | ProductDiffers
+    | FixedInputMissing
+    | FixedInputExtra
+    | FixedInputDiffers
+    | ProductBlockMissing
+    | ProductBlockExtra
+    | BlockMissing
+    | BlockExtra
+    | RelationMissing
+    | RelationExtra
+    | ResourceTypeMissing
+    | ResourceTypeExtra
+    | ResourceTypeDiffers
+    | ValuesMissing
+    | WorkflowMissing
+    | WorkflowExtra
+    | WorkflowDiffers
+    | WorkflowProductMissing
+    | WorkflowProductExtra
+    | WorkflowWithoutProduct
+    | ProductWithoutWorkflows
+)
+
+
+def catalog_differences(code: CodeCatalog, stored: StoredCatalog) -> tuple[CatalogDifference, ...]:
+    """Everything that differs, in an order that depends on names alone.
+
+    Products at the end of their life, and their blocks, need no code.
+    """
+    return (*_products(code, stored), *_blocks(code, stored), *_workflows(code, stored))
+
+
+def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+    served = {
+        product
+        for workflow in code.workflows.values()
+        for product in (workflow.products if workflow.name in stored.workflows else code.products_of(workflow)) or ()
+    }
+    for name in sorted({*code.products, *stored.products}):
+        wanted, present = code.products.get(name), stored.products.get(name)
+        if wanted is not None and present is not None:
+            yield from _product(wanted, present)
+        elif wanted is not None:
+            yield ProductMissing(wanted)
+        elif present is not None and present.status != ENDED:
+            yield ProductExtra(present)
+        if wanted is not None and name not in served and not (present and present.workflows):
+            yield ProductWithoutWorkflows(name)
+
+
+def _product(wanted: CodeProduct, present: StoredProduct) -> Iterator[CatalogDifference]:
+    name, facts = wanted.name, wanted.facts
+    for attribute, in_code, in_database in (
+        ("product_type", facts.product_type, present.product_type),
+        ("tag", facts.tag, present.tag),
+        ("description", facts.description, present.description),
+    ):
+        if in_code is not None and in_code != in_database:
+            yield ProductDiffers(name, attribute, in_code, in_database)
+    for key in sorted({*wanted.fixed_inputs, *present.fixed_inputs}):
+        if key not in present.fixed_inputs:
+            yield FixedInputMissing(name, key, wanted.fixed_inputs[key])
+        elif key in wanted.fixed_inputs:
+            value = wanted.fixed_inputs[key]
+            if value is not None and value != present.fixed_inputs[key]:
+                yield FixedInputDiffers(name, key, value, present.fixed_inputs[key])
+        elif key not in wanted.optional:
+            yield FixedInputExtra(name, key, present.fixed_inputs[key])
+    for block in sorted(wanted.blocks - present.blocks):
+        yield ProductBlockMissing(name, block)
+    for block in sorted(present.blocks - wanted.reachable):
+        yield ProductBlockExtra(name, block)
+
+
+def _blocks(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+    ended = blocks_of_ended(stored)
+    for name in sorted({*code.blocks, *stored.blocks}):
+        wanted, present = code.blocks.get(name), stored.blocks.get(name)
+        if wanted is not None and present is not None:
+            yield from _block(wanted, present)
+        elif wanted is not None:
+            yield BlockMissing(wanted)
+        elif present is not None and present.status != ENDED and name not in ended:
+            yield BlockExtra(present)
+
+
+def _block(wanted: CodeBlock, present: StoredBlock) -> Iterator[CatalogDifference]:
+    for name in sorted({*wanted.fields, *present.resource_types}):
+        field, values = wanted.fields.get(name), present.values.get(name)
+        kinds = frozenset[str]() if values is None else values.kinds
+        if field is None:
+            holding = 0 if values is None else sum(values.counts.values())
+            yield ResourceTypeExtra(wanted.name, name, holding, kinds)
+            continue
+        lacking = lacking_values(field, present, {} if values is None else values.counts)
+        if name not in present.resource_types:
+            yield ResourceTypeMissing(wanted.name, field, lacking)
+            continue
+        stated = present.resource_types[name]
+        if stated is not None and stated != field.type_name:
+            yield ResourceTypeDiffers(wanted.name, field, stated, True, kinds)
+        elif stated is None and not kinds <= field.kinds:
+            yield ResourceTypeDiffers(wanted.name, field, " or ".join(sorted(kinds)), False, kinds)
+        if lacking:
+            yield ValuesMissing(wanted.name, field, lacking)
+    for block in sorted(wanted.depends_on - present.depends_on):
+        yield RelationMissing(wanted.name, block)
+    for block in sorted(present.depends_on - wanted.depends_on):
+        yield RelationExtra(wanted.name, block)
+
+
+def lacking_values(field: CodeField, block: StoredBlock, holding: Mapping[str, int]) -> int:
+    """How many blocks lack a value of this field that the status of their subscription asks for.
+
+    What has ended is not counted.
+    """
+    asked = field.needed_in - {TERMINATED}
+    return sum(number - holding.get(status, 0) for status, number in block.instances.items() if status in asked)
+
+
+def blocks_of_ended(stored: StoredCatalog) -> frozenset[str]:
+    """The blocks of products that are at the end of their life, with all that these blocks may refer to."""
+    reached: set[str] = set()
+    waiting = [block for product in stored.products.values() if product.status == ENDED for block in product.blocks]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += stored.blocks[name].depends_on
+    return frozenset(reached)
+
+
+def _workflows(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+    for name in sorted({*code.workflows, *stored.workflows}):
+        wanted, present = code.workflows.get(name), stored.workflows.get(name)
+        if wanted is not None and present is not None:
+            yield from _workflow(wanted, present, code.products)
+        elif wanted is not None:
+            yield WorkflowMissing(wanted)
+        elif present is not None:
+            yield WorkflowExtra(present)
+
+
+def _workflow(wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection[str]) -> Iterator[CatalogDifference]:
+    name = wanted.name
+    # Of tasks the database may say whether they are SYSTEM or VALIDATE: its target wins over that of the decorator.
+    if wanted.target != present.target and not (wanted.is_task and present.is_task):
+        yield WorkflowDiffers(name, "target", wanted.target, present.target)
+    if wanted.description != present.description:
+        yield WorkflowDiffers(name, "description", wanted.description, present.description)
+    if wanted.is_task != present.is_task:
+        yield WorkflowDiffers(name, "is_task", wanted.is_task, present.is_task)
+    for product in sorted((wanted.products or frozenset()) - present.products):
+        yield WorkflowProductMissing(name, product)
+    if wanted.products is not None:
+        for product in sorted((present.products & frozenset(in_code)) - wanted.products):
+            yield WorkflowProductExtra(name, product)
+    if not wanted.products and not present.products and wanted.target != Target.SYSTEM:
+        yield WorkflowWithoutProduct(name)
