@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -45,3 +46,6 @@ def test_a_storm_that_finds_nothing_to_strike_counts_as_failed(
     said = capsys.readouterr().out
     assert "seed 3 (make chaos SEED=3 repeats it)" in said
     assert f"VIOLATION: {told['violations'][0]}" in said
+    logs = Path(said.strip().rpartition("the logs are in ")[2])
+    assert {"web-1.log", "worker-1.log", "beat-1.log", "processes.jsonl"} <= {file.name for file in logs.iterdir()}
+    rmtree(logs)

@@ -35,6 +35,25 @@ def test_a_worker_child_killed_in_a_step_loses_nothing_and_does_nothing_twice(sy
     wait_until(lambda: len(system.worker_children()) == 2, lambda: "the child that was killed has no successor")
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_worker_child_killed_around_sending_the_next_bell_loses_nothing_and_does_nothing_twice(
+    system: RunningSystem, moment: str
+) -> None:
+    gate = system.new_gate()
+    process_id = system.start("dies_around_sending", {"gate": gate.name, "moment": moment})
+    (victim,) = gate.wait_for_visits(1)
+
+    ended = system.wait_for(process_id, "completed")
+
+    assert done(ended) == ["start", "enter_and_die", "step_1", "done"]
+    assert [row["attempt"] for row in ended["steps"]] == [1, 1, 1, 1]
+    assert row_of(ended, "enter_and_die")["worker"].endswith(f":{victim}")
+    assert not row_of(ended, "step_1")["worker"].endswith(f":{victim}")
+    assert gate.visits() == [victim]
+    assert system.rows("SELECT entry FROM ledger WHERE entry = %(gate)s", gate=gate.name) == [{"entry": gate.name}]
+    wait_until(lambda: len(system.worker_children() - {victim}) == 2, lambda: "the child that died has no successor")
+
+
 def test_a_step_that_ends_its_worker_fails_after_three_attempts(system: RunningSystem) -> None:
     failed = system.wait_for(system.start("endless_death"), "failed")
     assert "'End the worker child' (die)" in failed["failed_reason"]

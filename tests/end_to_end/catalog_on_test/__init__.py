@@ -13,6 +13,7 @@ from catalog_on_test.bad_habits import (
     takes_too_long,
 )
 from catalog_on_test.callbacks import order_outside
+from catalog_on_test.deaths import dies_around_sending
 from catalog_on_test.plain import ask_for_colour, fail_until_open, ten_steps, write_ledger
 from catalog_on_test.things import (
     Thing,
@@ -43,6 +44,7 @@ def register(catalog: Catalog) -> None:
         misbehave,
         lacks_a_parameter,
         endless_death,
+        dies_around_sending,
         takes_too_long,
         listens_to_nobody,
         create_thing,

@@ -25,6 +25,7 @@ TASKS = (
     "misbehave",
     "lacks_a_parameter",
     "endless_death",
+    "dies_around_sending",
     "takes_too_long",
     "listens_to_nobody",
     "never_deployed",
