@@ -57,7 +57,7 @@ def refusals(what: str, answers: list[dict[str, Any]]) -> Iterator[None]:
         answer = answers[error.page - 1] if error.page <= len(answers) else {}
         told = _by_field(error)
         lines = [
-            f"  {field}: {message}{f', not {shown_value(answer[field])}' if field in answer else ''}"
+            f"  {field}: {message}{f' (given {shown_value(answer[field])})' if field in answer else ''}"
             for field, message in told.items()
         ]
         head = f"{what}: page {error.page} of the form does not fit"

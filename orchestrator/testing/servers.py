@@ -17,8 +17,6 @@ from sqlalchemy import make_url
 
 from orchestrator.embedded.machine import Addresses, embedded_machine
 from orchestrator.errors import SettingsError
-from orchestrator.language.catalog import Catalog
-from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.settings import Settings, whole_environment
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.migrating import Migrations
@@ -61,17 +59,6 @@ class BenchServer:
     def __init__(self, server: DatabaseServer) -> None:
         self.server = server
         self._templates: dict[str, str] = {}
-        self._catalogs: dict[str, Catalog] = {}
-
-    def catalog(self, packages: str) -> Catalog:
-        """What these packages register.
-
-        Raises:
-            SettingsError: one cannot be imported, or registers nothing.
-        """
-        if packages not in self._catalogs:
-            self._catalogs[packages] = load_catalog(Settings(catalog=packages))
-        return self._catalogs[packages]
 
     def template(self, packages: str = "") -> str:
         """The name of a database with the schema and the data revisions of these packages."""

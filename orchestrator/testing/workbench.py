@@ -20,8 +20,11 @@ from orchestrator.domain.subscriptions import SubscriptionModel
 from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.runner import Limits
 from orchestrator.language.catalog import Catalog
-from orchestrator.language.vocabulary import Actor, State
+from orchestrator.language.vocabulary import Actor, State, Target
+from orchestrator.language.workflows import Workflow
+from orchestrator.migrations.catalog import create_workflow
 from orchestrator.services.callbacks import deliver_callback
+from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context
 from orchestrator.services.starting import check_start, start_process
 from orchestrator.settings import Settings
@@ -54,6 +57,17 @@ class Workbench:
         self._clock = clock
 
     # Processes
+
+    def add(self, workflow: Workflow) -> None:
+        """Let a workflow be started that belongs to no product: one that the test has made, of steps that it tests.
+
+        Raises:
+            AuthoringError: there is one of that name.
+        """
+        self.context.catalog.add_workflow(workflow)
+        with self.transaction() as session:
+            row = {"name": workflow.name, "target": Target.SYSTEM, "description": workflow.description or workflow.name}
+            create_workflow(session.connection(), {**row, "is_task": workflow.is_task})
 
     def start(
         self,
@@ -207,9 +221,8 @@ class Workbench:
 @contextmanager
 def open_workbench(server: BenchServer, packages: str) -> Iterator[Workbench]:
     """A workbench for these packages, on a new database."""
-    catalog = server.catalog(packages)
+    catalog = load_catalog(Settings(catalog=packages))
     with server.database(server.template(packages)) as url, _calm_log():
-        use_products(catalog.products)
         try:
             with _on_database(url, catalog) as made:
                 yield made

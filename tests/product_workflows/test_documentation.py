@@ -1,0 +1,26 @@
+"""The page on testing is true: its tests are tests of the examples, and run as they are printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_tests_of_the_page_pass(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, orchestrator_server: object
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_TEST_DATABASE_URL", orchestrator_server.server.url)  # type: ignore[attr-defined]
+    monkeypatch.delenv("ORCHESTRATOR_CATALOG", raising=False)
+    pytester.makefile(".ini", pytest="".join(blocks("ini")))
+    pytester.makepyfile(test_page="".join(blocks("python")))
+
+    ran = pytester.runpytest_inprocess("-q")
+    ran.assert_outcomes(passed=len(re.findall("^def test_", "".join(blocks("python")), re.MULTILINE)))
