@@ -8,6 +8,8 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
+from orchestrator.services.context import Context
+from orchestrator.services.due_schedules import read_agenda, run_due, run_unblocked
 from orchestrator.storage.database import libpq_url
 from orchestrator.testing.dispatcher import Dispatcher
 
@@ -22,20 +24,25 @@ GROUP BY c.table_schema, c.table_name
 
 # What comes due next of all that has not come due yet.
 _NEXT_DUE: Final[LiteralString] = """
-SELECT min(due) - clock_timestamp() FROM processes CROSS JOIN unnest(ARRAY[due_at, expires_at]) AS due
-WHERE due > clock_timestamp() AND NOT paused
+SELECT min(due) - clock_timestamp() FROM (
+    SELECT unnest(ARRAY[due_at, expires_at]) AS due FROM processes WHERE NOT paused
+    UNION ALL SELECT run_at FROM schedules WHERE NOT paused
+) AS all_due WHERE due > clock_timestamp()
 """
 # Some moments stand for "never": they are no part of the past that moves.
 _NEVER: Final = "1970-01-01 00:00:00+00"
 _LEAST = timedelta(milliseconds=1)
 _FAR = timedelta(days=365_000)
+_MOST_AT_ONCE = 1_000
+_NOT_MISSED = timedelta(minutes=1)
 
 
 class BenchClock:
     """Moves the past away from now, which is the same as moving now forward."""
 
-    def __init__(self, database_url: str, dispatcher: Dispatcher) -> None:
+    def __init__(self, database_url: str, context: Context, dispatcher: Dispatcher) -> None:
         self._url = libpq_url(database_url)
+        self._context = context
         self._dispatcher = dispatcher
         self._opened: psycopg.Connection[Any] | None = None
 
@@ -47,14 +54,14 @@ class BenchClock:
             hop = min(left, self._until_next_due() or left)
             self._move(hop)
             left -= hop
-            self._dispatcher.look()
+            self._look()
 
     def to_next_due(self) -> timedelta | None:
         """Let the time pass until something comes due; how long that was, None when nothing is due to come."""
         hop = self._until_next_due()
         if hop is not None:
             self._move(hop)
-            self._dispatcher.look()
+            self._look()
         return hop
 
     def close(self) -> None:
@@ -67,6 +74,16 @@ class BenchClock:
         if self._opened is None:
             self._opened = psycopg.connect(self._url, autocommit=True, application_name="workbench clock")
         return self._opened
+
+    def _look(self) -> None:
+        """What the clock does once a second."""
+        self._dispatcher.sweep()
+        agenda = read_agenda(self._context, _MOST_AT_ONCE)
+        for schedule_id in agenda.unblocked:
+            run_unblocked(self._context, schedule_id)
+        for schedule_id in agenda.due:
+            run_due(self._context, schedule_id, agenda.moment.now - _NOT_MISSED)
+        self._dispatcher.run()
 
     def _until_next_due(self) -> timedelta | None:
         row = self._connection.execute(_NEXT_DUE).fetchone()

@@ -75,10 +75,9 @@ class Dispatcher:
             if report is not None and report.ring is not None:
                 self._bell.ring([report.ring])
 
-    def look(self) -> None:
-        """One look of the clock: wake what came due, ring for what nobody will ring for, and run it."""
+    def sweep(self) -> None:
+        """One look of the sweep: wake what came due, and ring for what nobody will ring for."""
         self._bell.ring(self._sweep.find(self._bell.queued))
-        self.run()
 
     def close(self) -> None:
         """Give up the connections."""

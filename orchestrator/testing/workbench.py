@@ -171,7 +171,7 @@ class Workbench:
     # Time and faults
 
     def pass_time(self, duration: timedelta | None = None, /, **units: float) -> None:
-        """Let time pass at once, and all happen that comes due in it: timers, retries, time limits.
+        """Let time pass at once, and all happen that comes due in it: timers, retries, time limits, schedules.
 
         Every moment in the database moves into the past by the duration; then the engine's own clock looks at it. A
         moment that stands in the state of a process does not move.
@@ -250,8 +250,8 @@ def _on_database(url: str, catalog: Catalog) -> Iterator[Workbench]:
     bell = ListBell()
     limits = Limits(settings.max_delta_bytes, settings.max_lost_attempts, 0.0, CallbackSigner(settings.secret_key))
     dispatcher = Dispatcher(url, catalog, limits, bell)
-    clock = BenchClock(url, dispatcher)
     context = Context(database=database, catalog=catalog, bell=bell, settings=settings)
+    clock = BenchClock(url, context, dispatcher)
     try:
         yield Workbench(context, dispatcher, clock, Actor("tester"))
     finally:

@@ -78,9 +78,7 @@ def test_an_input_step_is_answered_and_refuses_what_does_not_fit(workbench: Work
 
     assert process.assignee == "NOC"
     assert box.insync is False
-    with pytest.raises(
-        AnswersRefused, match=r"new_size: .* less than or equal to 9 \(given 10\)"
-    ) as refused:
+    with pytest.raises(AnswersRefused, match=r"new_size: .* less than or equal to 9 \(given 10\)") as refused:
         process.resume({"new_size": 10})
     assert (refused.value.page, list(refused.value.errors)) == (1, ["new_size"])
     with pytest.raises(AnswersMissing, match=r"new_size \(integer, default 3\)"):

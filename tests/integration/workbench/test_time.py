@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from orchestrator.services.schedule_plans import Wanted
+from orchestrator.services.schedules import create_schedule
 from orchestrator.testing import Workbench
 from tests.integration.workbench.catalog_on_bench import NEEDED, ROUTES
 
@@ -53,6 +55,18 @@ def test_a_process_that_waits_past_its_own_time_limit_fails(workbench: Workbench
     process = workbench.start("waits_for_a_day").expect("suspended")
     assert workbench.to_next_due() is not None
     process.expect("failed", at="say_yes", reason="time limit of 86400 seconds")
+
+
+@pytest.mark.parametrize(("overlap", "started"), [("allow", 5), ("skip", 1), ("queue", 1)])
+def test_schedules_run_when_they_are_due(workbench: Workbench, overlap: str, started: int) -> None:
+    wanted = Wanted("waits_for_a_day", name="Hourly", every=3600, overlap=overlap)
+    create_schedule(workbench.context, workbench.actor, wanted)
+    workbench.pass_time(hours=5, minutes=30)
+    assert [one.status for one in workbench.processes] == ["suspended"] * started
+
+    workbench.processes[0].abort()
+    workbench.pass_time(seconds=1)
+    assert len(workbench.processes) == started + (overlap == "queue")
 
 
 def test_the_whole_past_moves_with_tables_of_the_authors_own(workbench: Workbench) -> None:
