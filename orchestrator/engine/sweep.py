@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic, sleep
 from typing import Any, LiteralString
 
 import psycopg
@@ -30,8 +31,10 @@ log = structlog.get_logger(__name__)
 _MOST_AT_ONCE = 2_000
 _MOST_LATE_AT_ONCE = 200
 _AGAIN_ORPHAN_SECONDS = 5.0
-# More than a ring takes while the broker is away, so that a leader that waits for that is not taken for frozen.
-_SILENCE_SECONDS = 8.0
+# Twice what a ring takes while the broker is frozen: a leader that waits for that is not taken for frozen itself.
+_SILENCE_SECONDS = 3.0
+# How long a server may take to end a connection that it was told to end.
+_END_SECONDS = 0.5
 
 
 class Sweep:
@@ -73,11 +76,26 @@ class Sweep:
             gone = {"namespace": STEP_LOCKS, "patience": self._patience, "most": _MOST_AT_ONCE}
             connection.execute(LET_GO, gone)
             orphans = {"namespace": STEP_LOCKS, "again": _AGAIN_ORPHAN_SECONDS, "most": _MOST_AT_ONCE}
+            # Asked first, because that may take a moment: what follows tells those who stand by that this clock works.
+            forgotten = self._forgotten.find(connection, queued, _MOST_AT_ONCE)
             return [
                 *self._rings(connection, RING_ORPHANS, orphans),
                 *self._rings(connection, RING_DUE, {"most": _MOST_AT_ONCE}),
-                *self._forgotten.find(connection, queued, _MOST_AT_ONCE),
+                *forgotten,
             ]
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def keep_lead(self) -> None:
+        """Tell those who stand by that this clock works, in the middle of something that takes a while.
+
+        Raises:
+            psycopg.Error: the database does not answer, or the lead is lost.
+        """
+        try:
+            if self._connection is not None:
+                self._connection.execute("SELECT 1")
         except psycopg.Error:
             self.close()
             raise
@@ -98,13 +116,21 @@ class Sweep:
 
     def _lead(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
         if not self.leads:
-            row = connection.execute(TAKE_LEAD, {"key": CLOCK_LOCK_KEY}).fetchone()
-            self.leads = bool(row and row[0])
+            self.leads = self._take_lead(connection)
             if not self.leads:
                 silent = {"key": CLOCK_LOCK_KEY, "seconds": _SILENCE_SECONDS}
                 if connection.execute(END_SILENT_LEADER, silent).fetchone() is not None:
                     log.warning("the clock that led was silent for too long, its connection is ended")
+                    give_up = monotonic() + _END_SECONDS
+                    while not self.leads and monotonic() < give_up:
+                        sleep(_END_SECONDS / 10)
+                        self.leads = self._take_lead(connection)
         return self.leads
+
+    @staticmethod
+    def _take_lead(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+        row = connection.execute(TAKE_LEAD, {"key": CLOCK_LOCK_KEY}).fetchone()
+        return bool(row and row[0])
 
     @staticmethod
     def _rings(

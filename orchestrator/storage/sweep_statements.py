@@ -17,7 +17,8 @@ SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.
 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((l.classid::bigint << 32) | l.objid::bigint) = %(key)s
-  AND a.state = 'idle' AND a.state_change < clock_timestamp() - %(seconds)s * interval '1 second'
+  AND a.state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+  AND a.state_change < clock_timestamp() - %(seconds)s * interval '1 second'
 """
 
 # Timers that came due: a step that waited to be tried again, or slept, may go on.

@@ -11,13 +11,14 @@ import psycopg
 import structlog
 from celery.beat import Scheduler
 
-from orchestrator.engine.bell import CountingBell
+from orchestrator.engine.bell import CountingBell, Ring
 from orchestrator.engine.sweep import Sweep
 from orchestrator.tasks.schedule_runner import ScheduleRunner
 
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 1.0
+_BATCH = 200
 
 
 class Clock(Scheduler):
@@ -46,9 +47,22 @@ class Clock(Scheduler):
             log.info("this clock leads" if self._leads else "this clock stands by")
         self._schedules.tick(self._leads)
         if rings:
-            sent = self._bell.ring(rings)
-            log.info("the sweep rang", found=len(rings), sent=sent)
+            self._ring(rings)
         return _TICK_SECONDS
+
+    def _ring(self, rings: list[Ring]) -> None:
+        sent = 0
+        try:
+            for first in range(0, len(rings), _BATCH):
+                batch = rings[first : first + _BATCH]
+                sent_of_batch = self._bell.ring(batch)
+                sent += sent_of_batch
+                self._sweep.keep_lead()
+                if sent_of_batch < len(batch):
+                    break  # the broker is away, the others are found again
+        except psycopg.Error as error:
+            log.warning("the clock lost the database, or its lead", error=str(error).strip())
+        log.info("the sweep rang", found=len(rings), sent=sent)
 
     def close(self) -> None:
         """Give up the lead."""

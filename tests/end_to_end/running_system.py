@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,26 +22,27 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.cli.demo import free_ports
+from tests.end_to_end.api_client import ApiClient, Json, done, row_of, wait_until
 from tests.end_to_end.up_on_test import clean_environment, descendants
 
-Json = dict[str, Any]
+__all__ = [
+    "REPOSITORY",
+    "Gate",
+    "Json",
+    "RunningSystem",
+    "done",
+    "folder_for_servers",
+    "row_of",
+    "running_system",
+    "wait_until",
+]
 
 REPOSITORY = Path(__file__).parents[2]
 CATALOGS = "product_workflows,catalog_on_test"
-PATIENCE = 45.0
 CHILDREN = 2
-AT_REST = frozenset({"completed", "failed", "aborted", "suspended", "inconsistent_data", "api_unavailable", "waiting"})
 _MEMORY = Path("/dev/shm")
 _ENOUGH_MEMORY = 2_000_000_000
 _LINES_OF_LOG = 150
-
-
-def wait_until(what: Callable[[], object], failure: Callable[[], str], seconds: float = PATIENCE) -> None:
-    """Look again and again until it is so, or fail with what `failure` says."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, failure()
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ class Gate:
 
 
 @dataclass
-class RunningSystem:
+class RunningSystem(ApiClient):
     """An `orchestrator up` with the example product, the catalog on test and the lab, and a client of it."""
 
     folder: Path
@@ -140,47 +140,7 @@ class RunningSystem:
 
         wait_until(ready, lambda: f"not ready:\n{self.last_words()}", 90)
 
-    # What a client does
-
-    def post(self, workflow: str, *pages: Json, key: str | None = None) -> httpx.Response:
-        """Start a workflow with these pages."""
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return self.api.post(f"/api/processes/{workflow}", json=list(pages), headers=headers)
-
-    def start(self, workflow: str, *pages: Json) -> str:
-        """Start a workflow, which must be possible, and return the id of its process."""
-        answer = self.post(workflow, *pages)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def resume(self, process_id: str, *pages: Json) -> None:
-        """Resume a process, which must be possible."""
-        answer = self.api.put(f"/api/processes/{process_id}/resume", json=list(pages))
-        assert answer.status_code == 204, answer.text
-
-    def show(self, process_id: str) -> Json:
-        """A process with its steps."""
-        answer = self.api.get(f"/api/processes/{process_id}")
-        assert answer.status_code == 200, answer.text
-        process: Json = answer.json()
-        return process
-
-    def wait_for(self, process_id: str, *wanted: str, seconds: float = PATIENCE) -> Json:
-        """Wait until a process has one of these statuses; fail at once when it rests in another."""
-        deadline = time.monotonic() + seconds
-        while True:
-            process = self.show(process_id)
-            status = process["last_status"]
-            if status in wanted:
-                return process
-            told = f"{process['workflow_name']} is {status}, not {' or '.join(wanted)}: {process['failed_reason']}"
-            assert status not in AT_REST, told
-            assert time.monotonic() < deadline, told
-            time.sleep(0.05)
-
-    def run(self, workflow: str, *pages: Json) -> Json:
-        """Start a workflow and wait until it is completed."""
-        return self.wait_for(self.start(workflow, *pages), "completed")
+    # What a client does, besides
 
     def occupy_all_children(self) -> set[int]:
         """Have a step run in every worker child at the same moment; return the children that ran one.
@@ -205,17 +165,6 @@ class RunningSystem:
         """Make a subscription to the product of the catalog on test and return its id."""
         created = self.run("create_thing", {"product": self.product_id("Thing")}, {"colour": colour})
         return str(created["current_state"]["subscription_id"])
-
-
-def done(process: Json) -> list[str]:
-    """The keys of the steps of a process that were recorded as done, in their order."""
-    return [row["key"] for row in process["steps"] if row["status"] in {"success", "skipped", "complete"}]
-
-
-def row_of(process: Json, key: str) -> Json:
-    """The last row of a step."""
-    rows: list[Json] = [row for row in process["steps"] if row["key"] == key]
-    return rows[-1]
 
 
 def program_of(pid: int) -> str:

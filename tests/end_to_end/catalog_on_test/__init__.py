@@ -14,7 +14,7 @@ from catalog_on_test.bad_habits import (
 )
 from catalog_on_test.callbacks import order_outside
 from catalog_on_test.deaths import dies_around_sending
-from catalog_on_test.plain import ask_for_colour, fail_until_open, ten_steps, write_ledger
+from catalog_on_test.plain import ask_for_colour, fail_until_open, ten_steps, two_steps, write_ledger
 from catalog_on_test.things import (
     Thing,
     create_thing,
@@ -37,6 +37,7 @@ def register(catalog: Catalog) -> None:
     catalog.add_product("Thing", Thing)
     for each in (
         ten_steps,
+        two_steps,
         write_ledger,
         fail_until_open,
         ask_for_colour,

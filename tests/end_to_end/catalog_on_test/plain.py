@@ -15,11 +15,13 @@ from orchestrator import (
     Step,
     StepList,
     SubmitFormPage,
+    Target,
     begin,
     db,
     inputstep,
     step,
     task,
+    workflow,
 )
 
 GateName = Annotated[str, Field(pattern="^[a-z0-9-]{1,60}$")]
@@ -54,6 +56,12 @@ def ten_steps() -> StepList:
     for number in range(1, 11):
         steps = steps >> numbered(number)
     return steps
+
+
+@workflow("Two trivial steps and nothing else", target=Target.SYSTEM)
+def two_steps() -> StepList:
+    """As few messages as a process can take that has one after the other."""
+    return begin[:0] >> numbered(1) >> numbered(2)
 
 
 def enter_in_ledger(entry: str) -> None:

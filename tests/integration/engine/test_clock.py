@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -12,8 +13,9 @@ from orchestrator.engine.sweep import Sweep
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 
+@pytest.mark.parametrize("last_words", ["SELECT 1", "BEGIN"])
 def test_a_leader_that_is_silent_for_too_long_loses_the_lead(
-    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
+    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch, last_words: LiteralString
 ) -> None:
     monkeypatch.setattr(sweep, "_SILENCE_SECONDS", 1.0)
     frozen, standby = Sweep(engine.url), Sweep(engine.url)
@@ -22,9 +24,9 @@ def test_a_leader_that_is_silent_for_too_long_loses_the_lead(
     assert frozen.find(dict) == []
     assert (frozen.leads, standby.leads) == (True, False), "a leader that works keeps the lead"
 
+    assert frozen._connection is not None
+    frozen._connection.execute(last_words)
     time.sleep(1.1)
-    standby.find(dict)
-    time.sleep(0.1)
     standby.find(dict)
     assert standby.leads
     with pytest.raises(psycopg.OperationalError):
@@ -32,4 +34,19 @@ def test_a_leader_that_is_silent_for_too_long_loses_the_lead(
     frozen.find(dict)
     assert (frozen.leads, standby.leads) == (False, True)
     frozen.close()
+    standby.close()
+
+
+def test_a_leader_that_is_busy_with_the_broker_keeps_the_lead(
+    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_SILENCE_SECONDS", 1.0)
+    busy, standby = Sweep(engine.url), Sweep(engine.url)
+    busy.find(dict)
+    time.sleep(0.7)
+    busy.keep_lead()
+    time.sleep(0.7)
+    standby.find(dict)
+    assert (busy.leads, standby.leads) == (True, False)
+    busy.close()
     standby.close()

@@ -19,6 +19,7 @@ CATALOG = {
 TASKS = (
     "ten_steps",
     "write_ledger",
+    "two_steps",
     "fail_until_open",
     "ask_for_colour",
     "order_outside",
