@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.chaos.kinds import LONGEST_MEDIANS
 from tests.chaos.plan import Plan
+
+_ENOUGH: Final = 5
 
 Times = Mapping[str, Sequence[float]]
 
@@ -97,6 +99,15 @@ class Total:
             "runs": [report.as_json() for report in self.reports],
         }
 
+    def rows(self) -> list[str]:
+        """As they stand in docs/reliability.md."""
+        rows = []
+        for kind, those in self.recovery.items():
+            times = " | ".join(f"{time:.2f}" for time in _spread(those).values())
+            allowed = f"{LONGEST_MEDIANS[kind]:g}" if kind in LONGEST_MEDIANS else ""
+            rows.append(f"| `{kind}` | {len(those)} | {times} | {allowed} |")
+        return rows
+
     def text(self) -> str:
         """All runs for a person."""
         clean = sum(not report.violations for report in self.reports)
@@ -104,6 +115,7 @@ class Total:
             [
                 f"{len(self.reports)} runs, {clean} without a violation",
                 *table(self.recovery, self.settled),
+                *self.rows(),
                 *(f"VIOLATION: {each}" for each in self.violations),
             ]
         )
@@ -127,8 +139,8 @@ def table(recovery: Times, settled: Times) -> list[str]:
 
 
 def too_slow(recovery: Times) -> list[str]:
-    """The kinds of fault whose median is longer than it may be."""
-    medians = {kind: statistics.median(those) for kind, those in recovery.items() if those}
+    """The kinds of fault whose median is longer than it may be. Of a few strikes it says nothing."""
+    medians = {kind: statistics.median(those) for kind, those in recovery.items() if len(those) >= _ENOUGH}
     return [
         f"{kind}: half of the strikes took more than {medians[kind]:.2f} s to recover from, {longest:.0f} s are allowed"
         for kind, longest in LONGEST_MEDIANS.items()

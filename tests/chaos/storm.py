@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -23,6 +23,8 @@ MOST_LOST_ATTEMPTS = 3  # the default of ORCHESTRATOR_MAX_LOST_ATTEMPTS
 CLAIM_PATIENCE = 30.0
 PATIENCE = 90.0
 _AIMS = 20
+
+_Target = TypeVar("_Target")
 
 
 class NoTargetError(Exception):
@@ -81,9 +83,6 @@ class Storm:
         """Whether any process is left to be started."""
         return len(self.started) < self.plan.processes
 
-    def _nothing_to_come(self) -> bool:
-        return not self.may_start() and self.sight.spots() == {}
-
     def release(self) -> None:
         """Start processes until so many are open, as far as this round may."""
         deadline = time.monotonic() + PATIENCE
@@ -106,47 +105,48 @@ class Storm:
         Raises:
             NoTargetError: there came none.
         """
-        found: list[Held] = []
+
+        def there() -> list[Held]:
+            self.release()
+            return [held for held in self.sight.held() if fits(held)]
+
+        return self._aim(there)
+
+    def await_queue(self) -> None:
+        """Wait until steps run and other processes wait for a worker, if there are processes enough for that.
+
+        Raises:
+            NoTargetError: no step runs.
+        """
+
+        def there() -> list[Spot]:
+            spots = list((self.sight.spots() or {}).values())
+            waiting = [spot for spot in spots if spot[1] is None]
+            return (waiting if self.may_start() else spots) if self.sight.held() else []
+
+        self._aim(there)
+
+    def _aim(self, look: Callable[[], list[_Target]]) -> list[_Target]:
+        """Wait for something to be seen, starting more processes than the round may as long as there is nothing."""
+        found: list[_Target] = []
 
         def there() -> bool:
-            self.release()
-            if self._nothing_to_come():
-                raise NoTargetError
-            found[:] = [held for held in self.sight.held() if fits(held)]
+            found[:] = look()
+            if not found:
+                spots = self.sight.spots()
+                if spots == {} and not self.may_start():
+                    raise NoTargetError
+                if spots is not None and len(spots) < self.plan.open_at_once and self.may_start():
+                    self.start_next()
             return bool(found)
 
         for _ in range(_AIMS):
-            if not self.plant.wait(there, CLAIM_PATIENCE, 0.02):
+            if not self.plant.wait(there, CLAIM_PATIENCE, 0.05):
                 raise NoTargetError
             # Let time pass that is not bound to anything, so that strikes fall anywhere in a step.
             time.sleep(self.dice.uniform(0, self.plan.step_seconds))
             if there():
                 return found
-        raise NoTargetError
-
-    def await_queue(self) -> None:
-        """Wait until steps run and other processes wait for a worker; start more than the round may, for that.
-
-        Raises:
-            NoTargetError: it did not come to that.
-        """
-
-        def there() -> bool:
-            claims = [claim for _, claim in (self.sight.spots() or {}).values()]
-            if None in claims and self.sight.held():
-                return True
-            if self._nothing_to_come():
-                raise NoTargetError
-            if len(claims) < self.plan.open_at_once and self.may_start():
-                self.start_next()
-            return False
-
-        for _ in range(_AIMS):
-            if not self.plant.wait(there, CLAIM_PATIENCE, 0.02):
-                raise NoTargetError
-            time.sleep(self.dice.uniform(0, self.plan.step_seconds))
-            if there():
-                return
         raise NoTargetError
 
     def may_die(self, victims: Collection[Held]) -> bool:
