@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
 import httpx
@@ -35,6 +36,12 @@ class WrongAnswerError(Exception):
 TROUBLE: Final = (OutsideRefusedError, WrongAnswerError, httpx.TransportError)
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for each process of the operating system: what it reads of certificates takes longer than most calls."""
+    return httpx.Client(timeout=_LIMITS, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def call(
     method: Literal["GET", "PUT", "DELETE"],
     path: str,
@@ -58,7 +65,7 @@ def call(
         httpx.TransportError: there was no answer in time, or nobody to ask.
     """
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-    response = httpx.request(method, lab_url() + path, json=body, headers=headers, timeout=_LIMITS)
+    response = _client().request(method, lab_url() + path, json=body, headers=headers)
     if response.status_code != httpx.codes.OK:
         raise OutsideRefusedError(
             f"{method} {path} was answered {response.status_code}: {response.text[:200]}", response
