@@ -130,6 +130,14 @@ class SubscriptionHeldError(ConflictError):
     """The subscription is out of sync: another process holds it."""
 
 
+class UnusableSubscriptionError(ConflictError):
+    """The workflow may not run on the subscription any more: something changed after the process was started."""
+
+
+class BlockUnavailableError(ConflictError):
+    """A block cannot be referred to: its subscription has ended, or is being terminated."""
+
+
 class BlockCycleError(InvalidInputError):
     """A block refers to itself through other blocks."""
 

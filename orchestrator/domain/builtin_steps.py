@@ -6,25 +6,34 @@ They run in the transaction that records the step, on the session of the step.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 from uuid import UUID
 
 from orchestrator.domain.blocks import as_uuid
-from orchestrator.domain.reading import subscription_image
+from orchestrator.domain.reading import find_usage, subscription_image
 from orchestrator.domain.saving import as_state
 from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
-from orchestrator.errors import MissingSubscriptionError, SubscriptionHeldError, SubscriptionNotFoundError
+from orchestrator.domain.usage import WorkflowFacts, why_blocked
+from orchestrator.errors import (
+    MissingSubscriptionError,
+    SubscriptionHeldError,
+    SubscriptionNotFoundError,
+    UnusableSubscriptionError,
+)
 from orchestrator.language.actions import Resync, SetStatus, StoreProcessSubscription, Unsync
-from orchestrator.language.vocabulary import State, SubscriptionLifecycle
+from orchestrator.language.vocabulary import State, SubscriptionLifecycle, Target
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_holding import (
     Holder,
     give_back,
     holder_of,
+    lock_with_relations,
     store_process_subscription,
     take,
     take_over,
     target_and_image,
+    workflow_on,
 )
 
 BuiltinAction = SetStatus | Unsync | Resync | StoreProcessSubscription
@@ -37,6 +46,7 @@ def run_builtin(action: BuiltinAction, state: State) -> State:
         MissingSubscriptionError: the state names no subscription.
         SubscriptionNotFoundError: there is no such subscription.
         SubscriptionHeldError: the subscription is taken already.
+        UnusableSubscriptionError: the workflow may not run on the subscription any more.
         ValuesDoNotFitError: the subscription lacks a value that the new status asks for.
     """
     subscription_id = subscription_id_in(state)
@@ -83,6 +93,8 @@ def _store(subscription_id: UUID, state: State) -> State:
 
 def _take(subscription_id: UUID, checked: bool) -> State:
     session, origin = db.session, db.origin
+    if checked:
+        lock_with_relations(session, subscription_id)
     taken = take(session, subscription_id, origin)
     if not taken:
         holder = holder_of(session, subscription_id)
@@ -93,12 +105,28 @@ def _take(subscription_id: UUID, checked: bool) -> State:
             raise SubscriptionHeldError(_sentence(subscription_id, holder))
         if not is_ours and origin.process_id is not None:
             take_over(session, subscription_id, origin)
+    if checked:
+        _require_usable(subscription_id)
     after = subscription_image(subscription_id)
     if origin.process_seq is not None:
         # Taking it changed nothing else, so that this is what it was.
         before = {**after, "insync": True, "version": after["version"] - 1} if taken else after
         store_process_subscription(session, origin.process_seq, subscription_id, before)
     return {"subscription": after}
+
+
+def _require_usable(subscription_id: UUID) -> None:
+    """Ask the rules of use once more: what they look at may have changed since the process was started."""
+    origin = db.origin
+    known = None if origin.process_seq is None else workflow_on(db.session, origin.process_seq, subscription_id)
+    usage = find_usage(subscription_id, origin.process_id)
+    if known is None or usage is None or known[1] == Target.CREATE:
+        return
+    name, target, is_task = known
+    # It is out of sync because this process has just taken it.
+    blocked = why_blocked(WorkflowFacts(name, Target(target), is_task), replace(usage[1], insync=True))
+    if blocked is not None:
+        raise UnusableSubscriptionError(f"{blocked.message} ({blocked.reason})")
 
 
 def _give_back(subscription_id: UUID, state: State) -> State:

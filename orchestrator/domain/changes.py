@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.domain.snapshot import BlockValue, Links, Snapshot
-from orchestrator.storage.subscription_writing import BlockPatch, Change, LinkRow, NewBlock
+from orchestrator.storage.subscription_links import LinkRow
+from orchestrator.storage.subscription_writing import BlockPatch, Change, NewBlock
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,12 @@ def depends_on(subscription_id: UUID) -> Sequence[RelatedSubscription]:
     return subscriptions_depended_on(db.session, subscription_id)
 
 
-def find_usage(subscription_id: UUID) -> tuple[UsageRow, SubscriptionFacts] | None:
-    """What the rules of use look at, and the row that it comes from; None when there is no such subscription."""
-    row = usage_of(db.session, subscription_id)
+def find_usage(subscription_id: UUID, process_id: UUID | None = None) -> tuple[UsageRow, SubscriptionFacts] | None:
+    """What the rules of use look at, and the row that it comes from; None when there is no such subscription.
+
+    Relations that the process of `process_id` holds count as in sync.
+    """
+    row = usage_of(db.session, subscription_id, process_id)
     if row is None:
         return None
     facts = SubscriptionFacts(

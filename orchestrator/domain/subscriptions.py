@@ -30,6 +30,7 @@ from orchestrator.errors import (
 from orchestrator.language.json_values import to_json
 from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.storage.session import db
+from orchestrator.storage.subscription_finding import lock_subscriptions
 from orchestrator.storage.subscription_relations import subscriptions_using
 from orchestrator.storage.subscription_statements import (
     ProductRow,
@@ -79,6 +80,7 @@ class SubscriptionModel(DomainModel):
 
     _loaded: Snapshot | None = PrivateAttr(default=None)
     _product_row: ProductRow | None = PrivateAttr(default=None)
+    _asks_users: bool = PrivateAttr(default=False)
 
     def __init_subclass__(
         cls, *, is_base: bool = False, lifecycle: Sequence[SubscriptionLifecycle] | None = None, **config: Any
@@ -187,9 +189,9 @@ class SubscriptionModel(DomainModel):
             raise WrongProductError(f"{type(other).__qualname__} is no variant of {cls.__qualname__}")
         model = type(other).variant(target)
         is_change = target != other.status
-        if is_change and not skip_validation and other._loaded is not None:
-            users = subscriptions_using(db.session, other.subscription_id)
-            check_users(target, ((user.description, SubscriptionLifecycle(user.status)) for user in users))
+        is_checked = is_change and not skip_validation and other._loaded is not None
+        if is_checked:
+            other._check_users(target)
         own: dict[str, Any] = {"status": target}
         if is_change and target is SubscriptionLifecycle.ACTIVE:
             own["start_date"] = other.start_date or datetime.now(UTC)
@@ -197,7 +199,9 @@ class SubscriptionModel(DomainModel):
             own["end_date"] = other.end_date or datetime.now(UTC)
         fields = {} if other._product_row is None else read_fixed_inputs(model, other._product_row)
         fields |= Conversion(other.subscription_id, target).fields(other, model)
-        return cast("Self", other._become(model, own, fields, other._product_row))
+        converted = other._become(model, own, fields, other._product_row)
+        converted._asks_users = is_checked
+        return cast("Self", converted)
 
     @classmethod
     def from_other_product(
@@ -242,6 +246,7 @@ class SubscriptionModel(DomainModel):
             converted = cast("SubscriptionModel", model(**{**kept, **own}, **fields))
         converted._loaded = self._loaded
         converted._product_row = row
+        converted._asks_users = self._asks_users
         return converted
 
     def save(self) -> None:
@@ -249,6 +254,7 @@ class SubscriptionModel(DomainModel):
 
         Raises:
             StaleSubscriptionError: somebody else saved it after it was loaded.
+        UnsafeTransitionError: the status changes, and a subscription that has come to use this one does not allow it.
             InvalidInputError: a fixed input was changed.
             LifecycleError: the class is too loose for the status; `change_lifecycle` gives the right one.
             BlockCycleError: a block refers to itself through others.
@@ -260,6 +266,11 @@ class SubscriptionModel(DomainModel):
         self._check_suits(self.status, f"Subscription {self.subscription_id}")
         self._check_fixed_inputs()
         snapshot = self._snapshot()
+        if self._asks_users:
+            # Once more, now that nobody can begin to use it before this is committed.
+            lock_subscriptions(db.session, [self.subscription_id])
+            self._check_users(self.status)
+            self._asks_users = False
         self.version = write_changes(self.subscription_id, self.version, self._loaded, snapshot)
         self._loaded = snapshot
 
@@ -305,6 +316,10 @@ class SubscriptionModel(DomainModel):
                 f"{what} is {status.value}, for which {cls.__qualname__} is too loose: "
                 f"it must be a {cls.variant(status).__qualname__}"
             )
+
+    def _check_users(self, status: SubscriptionLifecycle) -> None:
+        users = subscriptions_using(db.session, self.subscription_id)
+        check_users(status, ((user.description, SubscriptionLifecycle(user.status)) for user in users))
 
     def _check_fixed_inputs(self) -> None:
         if self._product_row is None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from orchestrator.domain.changes import difference
 from orchestrator.domain.snapshot import Snapshot
 from orchestrator.storage.session import db
+from orchestrator.storage.subscription_links import hold_all_below, write_links
 from orchestrator.storage.subscription_writing import (
     delete_blocks,
     insert_blocks,
@@ -14,7 +15,6 @@ from orchestrator.storage.subscription_writing import (
     insert_subscription,
     patch_blocks,
     update_subscription,
-    write_links,
 )
 
 
@@ -25,6 +25,7 @@ def write_changes(subscription_id: UUID, version: int, old: Snapshot | None, new
         StaleSubscriptionError: the stored version is another one.
         ConflictError: a new subscription exists already.
         BlockCycleError: a block would refer to itself through blocks of other subscriptions.
+        BlockUnavailableError: the subscription of a block that is newly referred to has ended, or is being terminated.
         BlockInUseError: a removed block is used by another subscription.
         BlockNotFoundError: the database knows no such kind of block, or a block that is referred to is gone.
     """
@@ -33,6 +34,10 @@ def write_changes(subscription_id: UUID, version: int, old: Snapshot | None, new
         return version
     session, origin = db.session, db.origin
     session.flush()
+    known = {link.depends_on_id for link in changes.removed_links} | new.blocks.keys()
+    newly_used = {link.depends_on_id for link in changes.new_links} - known
+    if newly_used:
+        hold_all_below(session, subscription_id, newly_used, origin)
     # The row of the subscription first: whoever else saves it waits here.
     if old is None:
         insert_subscription(session, subscription_id, version, changes.columns, origin)

@@ -66,6 +66,36 @@ FROM given
 RETURNING subscription_id
 """)
 
+# A subscription and all that it uses or is used by, in the order of their ids: who takes one of them, or begins to use
+# one, waits until this transaction has ended, and then sees what it did.
+_LOCK_WITH_RELATIONS: Final = text("""
+WITH own AS MATERIALIZED (
+    SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = :subscription_id
+)
+SELECT s.subscription_id FROM subscriptions s
+WHERE s.subscription_id = :subscription_id
+OR s.subscription_id IN (
+    SELECT i.subscription_id FROM own
+    JOIN subscription_instance_relations r ON r.depends_on_id = own.subscription_instance_id
+    JOIN subscription_instances i ON i.subscription_instance_id = r.in_use_by_id)
+OR s.subscription_id IN (
+    SELECT i.subscription_id FROM own
+    JOIN subscription_instance_relations r ON r.in_use_by_id = own.subscription_instance_id
+    JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id)
+ORDER BY s.subscription_id
+FOR NO KEY UPDATE OF s
+""")
+
+# The rules of use are about workflows of the subscription's product.
+_WORKFLOW_ON: Final = text("""
+SELECT w.name, p.target, p.is_task
+FROM processes p
+JOIN workflows w USING (workflow_id)
+JOIN products_workflows l USING (workflow_id)
+JOIN subscriptions s ON s.subscription_id = :subscription_id AND s.product_id = l.product_id
+WHERE p.seq = :process_seq
+""")
+
 _PATIENCE: Final = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
 _LOCK_HELD: Final = text("""
@@ -116,6 +146,18 @@ WHERE process_subscriptions.before IS NULL AND excluded.before IS NOT NULL
 def take(session: Session, subscription_id: UUID, origin: Origin) -> bool:
     """Take a subscription that is in sync for the process; False when it is not in sync (or does not exist)."""
     return session.execute(_TAKE, _parameters(subscription_id, origin)).one_or_none() is not None
+
+
+def lock_with_relations(session: Session, subscription_id: UUID) -> None:
+    """Lock a subscription and its direct relations until the end of the transaction."""
+    session.execute(_LOCK_WITH_RELATIONS, {"subscription_id": subscription_id})
+
+
+def workflow_on(session: Session, process_seq: int, subscription_id: UUID) -> tuple[str, str, bool] | None:
+    """Name, target and whether it is a task, of the workflow of a process; None when it is none of the product's."""
+    parameters = {"process_seq": process_seq, "subscription_id": subscription_id}
+    row = session.execute(_WORKFLOW_ON, parameters).one_or_none()
+    return None if row is None else (row.name, row.target, row.is_task)
 
 
 def take_over(session: Session, subscription_id: UUID, origin: Origin) -> None:

@@ -118,7 +118,9 @@ WITH own AS MATERIALIZED (
 SELECT s.subscription_id, s.product_id, s.status, s.insync, s.version, s.held_by,
     ARRAY(SELECT o.subscription_id FROM subscriptions o
           WHERE o.subscription_id IN (SELECT subscription_id FROM users UNION SELECT subscription_id FROM used)
-          AND NOT o.insync AND o.status <> 'terminated' ORDER BY o.seq) AS locked,
+          AND NOT o.insync AND o.status <> 'terminated'
+          AND (CAST(:process_id AS uuid) IS NULL OR o.held_by IS DISTINCT FROM CAST(:process_id AS uuid))
+          ORDER BY o.seq) AS locked,
     ARRAY(SELECT o.subscription_id FROM subscriptions o
           WHERE o.subscription_id IN (SELECT subscription_id FROM users)
           AND o.status <> 'terminated' ORDER BY o.seq) AS unterminated
@@ -148,9 +150,12 @@ def subscriptions_depended_on(session: Session, subscription_id: UUID) -> Sequen
     return [RelatedSubscription(**row) for row in rows]
 
 
-def usage_of(session: Session, subscription_id: UUID) -> UsageRow | None:
-    """What decides whether workflows may run on the subscription, in one statement; None when there is none."""
-    row = session.execute(_USAGE, {"subscription_id": subscription_id}).one_or_none()
+def usage_of(session: Session, subscription_id: UUID, process_id: UUID | None = None) -> UsageRow | None:
+    """What decides whether workflows may run on the subscription, in one statement; None when there is none.
+
+    Relations that the process of `process_id` holds are not out of sync for it.
+    """
+    row = session.execute(_USAGE, {"subscription_id": subscription_id, "process_id": process_id}).one_or_none()
     if row is None:
         return None
     return UsageRow(

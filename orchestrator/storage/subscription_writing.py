@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from orchestrator.errors import (
-    BlockCycleError,
     BlockInUseError,
     BlockNotFoundError,
     BlockOwnershipError,
@@ -46,16 +45,6 @@ class BlockPatch:
     root_attribute: str | None
     root_order: int
     values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class LinkRow:
-    """One block refers to another."""
-
-    in_use_by_id: UUID
-    domain_model_attr: str
-    order_id: int
-    depends_on_id: UUID
 
 
 @dataclass(frozen=True)
@@ -97,33 +86,6 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
     subscription_instance_id uuid, label text, root_attribute text, root_order int, "values" jsonb)
 WHERE i.subscription_instance_id = r.subscription_instance_id AND i.subscription_id = :subscription_id
 RETURNING i.subscription_instance_id
-""")
-
-_DELETE_LINKS: Final = text("""
-DELETE FROM subscription_instance_relations l
-USING jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(in_use_by_id uuid, domain_model_attr text, order_id int)
-WHERE (l.in_use_by_id, l.domain_model_attr, l.order_id) = (r.in_use_by_id, r.domain_model_attr, r.order_id)
-""")
-
-_INSERT_LINKS: Final = text("""
-INSERT INTO subscription_instance_relations (in_use_by_id, domain_model_attr, order_id, depends_on_id)
-SELECT r.in_use_by_id, r.domain_model_attr, r.order_id, r.depends_on_id
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-    in_use_by_id uuid, domain_model_attr text, order_id int, depends_on_id uuid)
-JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id
-RETURNING depends_on_id
-""")
-
-# Does a link to another subscription's block lead back to where it begins?
-_FIND_CYCLE: Final = text("""
-WITH RECURSIVE reach (root, node) AS (
-    SELECT r.in_use_by_id, r.depends_on_id
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(in_use_by_id uuid, depends_on_id uuid)
-    UNION
-    SELECT reach.root, l.depends_on_id
-    FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
-)
-SELECT root FROM reach WHERE root = node LIMIT 1
 """)
 
 _DELETE_BLOCKS: Final = text("""
@@ -232,31 +194,6 @@ def patch_blocks(session: Session, subscription_id: UUID, patches: Sequence[Bloc
         raise StaleSubscriptionError(f"A block of subscription {subscription_id} was removed by somebody else")
 
 
-def write_links(
-    session: Session, removed: Sequence[LinkRow], added: Sequence[LinkRow], own_blocks: Mapping[UUID, object]
-) -> None:
-    """Delete and insert what refers to what.
-
-    Raises:
-        BlockNotFoundError: a block that is referred to is gone.
-        BlockCycleError: a block of another subscription leads back to one of ours.
-    """
-    if removed:
-        session.execute(_DELETE_LINKS, {"rows": _rows(removed)})
-    if not added:
-        return
-    found = set(session.execute(_INSERT_LINKS, {"rows": _rows(added)}).scalars())
-    gone = {link.depends_on_id: link.domain_model_attr for link in added if link.depends_on_id not in found}
-    for identifier, attribute in gone.items():
-        raise BlockNotFoundError(f"There is no block {identifier}, to which {attribute} refers")
-    foreign = [link for link in added if link.depends_on_id not in own_blocks]
-    if foreign:
-        root = session.execute(_FIND_CYCLE, {"rows": _rows(foreign)}).scalar_one_or_none()
-        if root is not None:
-            attributes = ", ".join(sorted({link.domain_model_attr for link in foreign if link.in_use_by_id == root}))
-            raise BlockCycleError(f"The block {root} would refer to itself, through {attributes}")
-
-
 def delete_blocks(session: Session, subscription_id: UUID, identifiers: Sequence[UUID]) -> None:
     """Delete blocks that nothing refers to any more.
 
@@ -292,5 +229,5 @@ def _subscriptions() -> Table:
     return table
 
 
-def _rows(rows: Sequence[NewBlock | BlockPatch | LinkRow | Change]) -> str:
+def _rows(rows: Sequence[NewBlock | BlockPatch | Change]) -> str:
     return orjson.dumps([asdict(row) for row in rows]).decode()

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
+from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.registry import use_products
 from orchestrator.domain.subscriptions import change_lifecycle
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import Origin, current_session
-from orchestrator.storage.tables import FixedInputTable, ProductBlockTable, ProductTable
+from orchestrator.storage.tables import (
+    FixedInputTable,
+    ProcessTable,
+    ProductBlockTable,
+    ProductTable,
+    WorkflowTable,
+    WorkflowVersionTable,
+)
 from tests.integration.domain.models import Port, PortInactive
 
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 BLOCKS = ("Node", "Port", "Circuit", "Endpoint", "Loopback", "Everything")
 
 
@@ -83,3 +94,59 @@ def port(unit, products) -> Port:
         port = change_lifecycle(port, "active")
         port.save()
     return port
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process that works on the subscription."""
+
+    process_id: UUID
+    process_seq: int
+
+
+@pytest.fixture
+def new_process(unit):
+    def create(target: str = "MODIFY", status: str = "running") -> Process:
+        with unit() as session:
+            workflow = WorkflowTable(name=f"modify_{uuid4().hex}", target=target)
+            version = WorkflowVersionTable(workflow_name=workflow.name, hash="", steps=[])
+            session.add_all([workflow, version])
+            session.flush()
+            process = ProcessTable(
+                workflow_id=workflow.workflow_id,
+                version_id=version.version_id,
+                target=target,
+                created_by="tester",
+                status=status,
+            )
+            session.add(process)
+            session.flush()
+            return Process(process.process_id, process.seq)
+
+    return create
+
+
+@pytest.fixture
+def step(unit):
+    """Runs a built-in step of a process in a transaction of its own."""
+
+    def run(process: Process, action, state):
+        with unit(process.process_id, process.process_seq):
+            return run_builtin(action, state)
+
+    return run
+
+
+@pytest.fixture
+def wait_for_a_waiter(database: Database) -> Callable[[], None]:
+    """Waits until some transaction of this database waits for a lock."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 20
+        waiting = 0
+        while not waiting:
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            with database.engine.connect() as connection:
+                waiting = connection.execute(WAITING).scalar_one()
+
+    return wait

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
 
-from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.subscriptions import change_lifecycle
 from orchestrator.errors import (
     MissingSubscriptionError,
@@ -22,57 +20,13 @@ from orchestrator.language.actions import Resync, SetStatus, StoreProcessSubscri
 from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.storage.tables import (
     ProcessSubscriptionTable,
-    ProcessTable,
     SubscriptionChangeTable,
     SubscriptionTable,
-    WorkflowTable,
-    WorkflowVersionTable,
 )
 from tests.integration.domain.models import MODELS, Port, PortInactive
 
 TAKE = Unsync(checked=True)
 TAKE_UNCHECKED = Unsync(checked=False)
-
-
-@dataclass(frozen=True)
-class Process:
-    """One process that works on the subscription."""
-
-    process_id: UUID
-    process_seq: int
-
-
-@pytest.fixture
-def new_process(unit):
-    def create(target: str = "MODIFY", status: str = "running") -> Process:
-        with unit() as session:
-            workflow = WorkflowTable(name=f"modify_{uuid4().hex}", target=target)
-            version = WorkflowVersionTable(workflow_name=workflow.name, hash="", steps=[])
-            session.add_all([workflow, version])
-            session.flush()
-            process = ProcessTable(
-                workflow_id=workflow.workflow_id,
-                version_id=version.version_id,
-                target=target,
-                created_by="tester",
-                status=status,
-            )
-            session.add(process)
-            session.flush()
-            return Process(process.process_id, process.seq)
-
-    return create
-
-
-@pytest.fixture
-def step(unit):
-    """Runs a built-in step of a process in a transaction of its own."""
-
-    def run(process: Process, action, state):
-        with unit(process.process_id, process.process_seq):
-            return run_builtin(action, state)
-
-    return run
 
 
 @pytest.fixture
@@ -129,9 +83,9 @@ def test_of_two_processes_at_the_same_moment_exactly_one_wins(step, new_process,
     for _ in range(5):
         processes = [new_process() for _ in range(4)]
         barrier = threading.Barrier(len(processes))
-        winners: list[Process] = []
+        winners = []
 
-        def race(process: Process, barrier=barrier, winners=winners) -> None:
+        def race(process, barrier=barrier, winners=winners) -> None:
             barrier.wait()
             with suppress(SubscriptionHeldError):
                 step(process, TAKE, state)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from orchestrator.domain.finding import find_products, find_subscriptions, lock_subscriptions
 from orchestrator.domain.subscriptions import change_lifecycle
 from orchestrator.errors import InvalidInputError, SubscriptionNotFoundError
-from orchestrator.storage.database import Database
 from orchestrator.storage.tables import ProductTable
 from tests.integration.domain.models import MODELS, Port, PortInactive, new_circuit
-
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +43,7 @@ def test_active_products_are_found_with_their_fixed_inputs(unit, products) -> No
         assert find_products("Port") == []
 
 
-def test_who_locks_first_is_seen_by_who_waited(unit, port, database) -> None:
+def test_who_locks_first_is_seen_by_who_waited(unit, port, wait_for_a_waiter) -> None:
     """Two steps look whether a VLAN is free and take it; the second waits at the lock and sees it taken."""
     won, locked = [], threading.Event()
 
@@ -59,7 +54,7 @@ def test_who_locks_first_is_seen_by_who_waited(unit, port, database) -> None:
             lock_subscriptions([port.subscription_id])
             if hurry:
                 locked.set()
-                wait_until_one_waits(database)
+                wait_for_a_waiter()
             loaded = Port.from_subscription(port.subscription_id)
             if 100 not in loaded.port.vlans:
                 won.append(name)
@@ -72,15 +67,6 @@ def test_who_locks_first_is_seen_by_who_waited(unit, port, database) -> None:
     for thread in threads:
         thread.join(20)
     assert won == ["first"]
-
-
-def wait_until_one_waits(database: Database) -> None:
-    deadline = time.monotonic() + 10
-    waiting = 0
-    while not waiting:
-        assert time.monotonic() < deadline, "nobody waits for the lock"
-        with database.engine.connect() as connection:
-            waiting = connection.execute(WAITING).scalar_one()
 
 
 def test_what_cannot_be_locked_is_named(unit, port) -> None:
