@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from orchestrator.testing import Workbench
 from product_workflows.lab.server import running_lab
+from tests.product_workflows.network import Network
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,9 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     with running_lab() as address, httpx.Client(base_url=address, timeout=5) as client:
         monkeypatch.setenv("LAB_URL", address)
         yield client
+
+
+@pytest.fixture
+def network(workbench: Workbench, lab: httpx.Client) -> Network:
+    """Nodes, ports and circuits to be made."""
+    return Network(workbench, lab)
