@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -20,29 +18,12 @@ from orchestrator.api.problems import all_problems
 from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.main import build_group
 from orchestrator.domain import usage
-from orchestrator.errors import ImpossibleTransitionError
-from orchestrator.language.outcomes import Done, Failed, NeedsInput, Outcome, RetryLater, StepError, WaitUntil
-from orchestrator.language.transitions import (
-    ProcessValue,
-    after_abort,
-    after_callback,
-    after_children,
-    after_claim,
-    after_input,
-    after_migrate,
-    after_outcome,
-    after_rerun,
-    after_resume,
-    after_skip,
-    after_time_limit,
-)
-from orchestrator.language.vocabulary import ProcessStatus, StepStatus
+from orchestrator.language.vocabulary import StepStatus
 from orchestrator.migrations.parameters import CatalogParameters, read
 from orchestrator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 # Made by `orchestrator up` out of host and port, for the Procfile; nobody sets it.
 INTERNAL = {"ORCHESTRATOR_BIND"}
 # Read by the workbench alone.
@@ -161,67 +142,6 @@ def test_every_setting_is_explained_with_its_default() -> None:
         default = info.get_default(call_default_factory=True)
         wanted = "not set" if default in (None, "") else str(default).removesuffix(".0").lower()
         assert rows[f"ORCHESTRATOR_{field.upper()}"].strip("`").lower() == wanted, field
-
-
-def passes(function: object, *arguments: object) -> bool:
-    assert callable(function)
-    try:
-        function(*arguments)
-    except ImpossibleTransitionError:
-        return False
-    return True
-
-
-def ways_out(status: ProcessStatus) -> set[str]:
-    """How a process can leave a status, as the state machine has it."""
-    process = ProcessValue(status, position=0, steps=2)
-    ways = set()
-    if passes(after_claim, process) and after_claim(process).status != status:
-        ways.add("claim")
-    if passes(after_outcome, process, Done(), NOW):
-        ways.add("outcome of the step")
-    if passes(after_input, process):
-        ways.add("input")
-    if passes(after_callback, process):
-        ways.add("callback")
-    if passes(after_children, replace(process, waiting_for="children")):
-        ways.add("children")
-    if passes(after_time_limit, process, "late"):
-        ways.add("time limit")
-    if status in statuses_with_a_timer():
-        ways.add("timer")
-    if passes(after_resume, process):
-        ways.add("resume")
-    if passes(after_skip, process):
-        ways.add("skip")
-    if passes(after_rerun, process, 0):
-        ways.add("rerun")
-    if passes(after_migrate, process, 0, 2):
-        ways.add("migrate")
-    if passes(after_abort, process):
-        ways.add("abort")
-    return ways or {"nothing"}
-
-
-def statuses_with_a_timer() -> set[ProcessStatus]:
-    running = ProcessValue(ProcessStatus.RUNNING, position=0, steps=2)
-    error = StepError("ValueError", "no")
-    outcomes: Iterable[Outcome] = (
-        Done(),
-        NeedsInput(),
-        RetryLater(error, 1),
-        WaitUntil(NOW + timedelta(hours=1)),
-        Failed(error),
-    )
-    after = [after_outcome(running, outcome, NOW).process for outcome in outcomes]
-    return {process.status for process in after if process.due_at is not None}
-
-
-def test_the_table_of_statuses_is_that_of_the_state_machine() -> None:
-    rows = table("docs/design.md", "<!-- statuses:")
-
-    shown = {row[0].strip("`"): set(row[2].split(", ")) for row in rows}
-    assert shown == {status.value: ways_out(status) for status in ProcessStatus}
 
 
 def test_the_table_of_problems_is_that_of_the_api() -> None:
