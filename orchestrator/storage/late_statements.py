@@ -28,7 +28,7 @@ ORDER BY p.seq, late.of_callback DESC
 """
 
 # The clock does not wait for who has locked one of these: it looks again a second later.
-HURRY: Final[LiteralString] = "SELECT set_config('lock_timeout', '200ms', true)"
+HURRY: Final[LiteralString] = "SELECT set_config('lock_timeout', '20ms', true)"
 
 # Fail a process, if it still is as it was seen: no row means that it is not, or that it is paused by now.
 FAIL_LATE: Final[LiteralString] = """
