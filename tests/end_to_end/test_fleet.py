@@ -162,6 +162,32 @@ def test_a_rolling_restart_of_all_workers_under_load_loses_and_repeats_nothing(f
     assert [old.process.returncode for old in workers] == [0, 0]
 
 
+def test_pauses_within_a_second_under_load_lose_and_repeat_nothing(fleet: Fleet) -> None:
+    fleet.web()
+    fleet.clock()
+    for worker in [fleet.worker(), fleet.worker()]:
+        worker.wait_until_it_said("ready.")
+    gates = [fleet.new_gate() for _ in range(60)]
+    for gate in gates:
+        gate.open()
+        fleet.start("write_ledger", {"gate": gate.name})
+
+    def switch(paused: bool) -> None:
+        assert fleet.api.put("/api/settings/status", json={"global_lock": paused}).status_code == 200
+
+    for _ in range(3):
+        begun = time.monotonic()
+        for paused in (True, False, True, False):
+            switch(paused)
+        log.info("paused and unpaused twice in %.2f s, %d done", time.monotonic() - begun, fleet.count("completed"))
+        time.sleep(0.5)
+    wait_until(lambda: fleet.count("completed") == len(gates), lambda: str(fleet.count("completed")))
+    assert sorted(row["entry"] for row in fleet.rows("SELECT entry FROM ledger")) == sorted(gate.name for gate in gates)
+    assert [len(gate.visits()) for gate in gates] == [1] * len(gates)
+    counted = fleet.rows("SELECT count(*) AS rows, max(attempt) AS attempts FROM process_steps")
+    assert counted == [{"rows": 4 * len(gates), "attempts": 1}]
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM], ids=lambda how: how.name)
 def test_a_clock_that_stands_by_takes_over_within_five_seconds(fleet: Fleet, how: signal.Signals) -> None:
     leader = fleet.clock()

@@ -15,6 +15,7 @@ from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import ConflictError, EnginePausedError, InvalidInputError, ProcessNotFoundError
 from orchestrator.services.engine import EngineStatus, GlobalStatus, engine_status, set_engine_lock
 from orchestrator.services.list_queries import Condition, ListQuery
+from orchestrator.services.moving import migrate_process, rerun_process, skip_step
 from orchestrator.services.pausing import pause_process, unpause_process
 from orchestrator.services.process_views import list_processes, process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
@@ -90,6 +91,38 @@ def test_paused_nothing_starts_nor_goes_on_and_unpaused_everything_does(world: W
         ("operator", "pause", "engine", "maintenance"),
         ("operator", "unpause", "engine", None),
     ]
+
+
+def test_paused_every_way_in_is_refused_with_the_reason_and_changes_nothing(world: World) -> None:
+    FAULTS.append("not now")
+    failed = begun(world)
+    world.run()
+    pages = [{"subscription_id": str(world.subscription())}]
+    asking = start_process(world.context, OPERATOR, "modify_port", pages).process_id
+    world.run()
+    rows = "SELECT process_id, status, change_seq FROM processes ORDER BY seq"
+    before = world.query(rows)
+    pause(world, "maintenance")
+
+    context = world.context
+    ways: list[Callable[[], object]] = [
+        lambda: begun(world),
+        lambda: start_process(context, OPERATOR, "plain_task", idempotency_key="a key"),
+        lambda: resume_process(context, OPERATOR, failed),
+        lambda: resume_process(context, OPERATOR, asking, [{"colour": "red"}]),
+        lambda: skip_step(context, OPERATOR, failed, "no matter"),
+        lambda: rerun_process(context, OPERATOR, failed, "start"),
+        lambda: rerun_process(context, OPERATOR, asking, "start"),
+        lambda: migrate_process(context, OPERATOR, failed, "start"),
+    ]
+    for way in ways:
+        with pytest.raises(EnginePausedError, match="maintenance"):
+            way()
+    assert world.query(rows) == before
+    # What ends things may be done.
+    abort_process(context, OPERATOR, asking, release_subscription=True)
+    unpause(world)
+    start_process(context, OPERATOR, "plain_task", idempotency_key="a key")
 
 
 def test_a_pause_twice_is_one_pause_and_may_change_its_reason(world: World) -> None:

@@ -28,12 +28,15 @@ def command(run: Run, world: World, database_url: str, broker_url: str) -> Calla
 
 
 def test_the_engine_is_paused_and_goes_on(command: Callable[..., Result], world: World) -> None:
+    process_id = str(start_process(world.context, OPERATOR, "plain_task").process_id)
     assert command("engine", "status").stdout == "RUNNING: 0 steps run\n"
     assert command("engine", "pause", "--reason", "maintenance").stdout == "PAUSED (maintenance): 0 steps run\n"
     told = json.loads(command("engine", "status", "--json").stdout)
     assert told == {"global_lock": True, "global_status": "PAUSED", "running_processes": 0, "reason": "maintenance"}
+    refused = command("process", "resume", process_id)
+    assert (refused.exit_code, "the engine is paused: maintenance" in refused.output) == (6, True)
     assert command("engine", "resume").stdout == "RUNNING: 0 steps run\n"
-    assert world.query("SELECT action, reason FROM audit ORDER BY audit_id") == [
+    assert world.query("SELECT action, reason FROM audit WHERE object_type = 'engine' ORDER BY audit_id") == [
         ("pause", "maintenance"),
         ("unpause", None),
     ]
