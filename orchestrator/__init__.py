@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.domain.blocks import ProductBlockModel
+    from orchestrator.domain.predicates import awaiting_callbacks_exist, no_running_instance, no_uncompleted_instance
     from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
     from orchestrator.errors import InconsistentDataError, ProcessFailureError
     from orchestrator.language.actions import Retry
@@ -102,6 +103,7 @@ __all__ = [
     "UUIDstr",
     "Workflow",
     "abort",
+    "awaiting_callbacks_exist",
     "begin",
     "callback_step",
     "change_lifecycle",
@@ -114,6 +116,8 @@ __all__ = [
     "init",
     "inputstep",
     "modify_workflow",
+    "no_running_instance",
+    "no_uncompleted_instance",
     "reconcile_workflow",
     "resync",
     "retrystep",
@@ -135,6 +139,11 @@ __all__ = [
 
 _HOMES = {
     "orchestrator.domain.blocks": ("ProductBlockModel",),
+    "orchestrator.domain.predicates": (
+        "awaiting_callbacks_exist",
+        "no_running_instance",
+        "no_uncompleted_instance",
+    ),
     "orchestrator.domain.subscriptions": (
         "SubscriptionModel",
         "change_lifecycle",

@@ -15,7 +15,8 @@ workflow task create_workflow modify_workflow terminate_workflow validate_workfl
 store_process_subscription sleep_for wait_until unsync unsync_unchecked resync ensure_provisioning_status
 SubscriptionModel ProductBlockModel SubscriptionLifecycle change_lifecycle Target State UUIDstr FormPage
 SubmitFormPage FormGenerator InputFormGenerator Retry REMOVED db Catalog Workflow Step Actor Assignee AuthAction
-AuthContext PredicateContext RunPredicatePass RunPredicateFail ProcessStatus StepStatus InconsistentDataError
+AuthContext PredicateContext RunPredicatePass RunPredicateFail no_uncompleted_instance no_running_instance
+awaiting_callbacks_exist ProcessStatus StepStatus InconsistentDataError
 ProcessFailureError OneOf SomeOf summary_page
 """.split()  # noqa: SIM905 - read as words
 
