@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from uuid_utils.compat import uuid7
 
 from orchestrator.errors import DataRevisionError
+from orchestrator.language.vocabulary import ON_EVERY_PRODUCT
 from orchestrator.migrations.parameters import Described, ProductChanges, ProductParameters, read
 from orchestrator.migrations.rows import block_id_of, described, insert_new, link, name_in, product_id_of
 from orchestrator.storage.tables import (
@@ -21,14 +22,17 @@ from orchestrator.storage.tables import (
     ProductBlockTable,
     ProductTable,
     SubscriptionTable,
+    WorkflowTable,
     product_product_blocks,
+    products_workflows,
 )
 
+_ON_EVERY_PRODUCT = (WorkflowTable.name.in_(ON_EVERY_PRODUCT), WorkflowTable.deleted_at.is_(None))
 _COLUMNS = {"name", "product_type", "tag", "description", "status"}
 
 
 def create_product(conn: Connection, params: Mapping[str, Any] | None = None, /, **keywords: Any) -> UUID:
-    """Create a product and return its id.
+    """Create a product, with the built-in workflow `modify_note`, and return its id.
 
     The dict (or the keywords) says `name`, `product_type`, `tag`, and may say `description`, `status`, `product_id`,
     `fixed_inputs` (as for `create_fixed_inputs`) and `product_blocks` (names of blocks that exist).
@@ -41,6 +45,8 @@ def create_product(conn: Connection, params: Mapping[str, Any] | None = None, /,
     insert_new(conn, ProductTable, "product", {"product_id": product_id, **wanted.model_dump(include=_COLUMNS)})
     create_fixed_inputs(conn, product_id, wanted.fixed_inputs)
     link_product_blocks(conn, product_id, wanted.product_blocks)
+    for workflow_id in conn.execute(select(WorkflowTable.workflow_id).where(*_ON_EVERY_PRODUCT)).scalars():
+        link(conn, products_workflows, product_id=product_id, workflow_id=workflow_id)
     return product_id
 
 

@@ -211,6 +211,10 @@ class NoSessionError(OrchestratorError):
     """There is no database session here: models and db.session can be used in steps, forms and units of work only."""
 
 
+class NoContextError(OrchestratorError):
+    """There is no context here: built-in tasks run where steps run, in workers."""
+
+
 # Steps that run
 
 

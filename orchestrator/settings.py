@@ -14,6 +14,7 @@ from orchestrator.errors import SettingsError
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 POSTGRESQL_SCHEMES = ("postgresql", "postgres")
+TARGETS = ("CREATE", "MODIFY", "TERMINATE", "SYSTEM", "VALIDATE", "RECONCILE")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -40,6 +41,14 @@ def _a_postgresql_url(url: SecretStr) -> SecretStr:
         message = "this is no URL of a PostgreSQL; it begins with postgresql://"
         raise ValueError(message)
     return url
+
+
+def _of_targets(days: dict[str, float]) -> dict[str, float]:
+    for name in days:
+        if name not in TARGETS:
+            message = f"{name!r} is no target; use {', '.join(TARGETS)}"
+            raise ValueError(message)
+    return days
 
 
 class Settings(BaseSettings):
@@ -73,6 +82,11 @@ class Settings(BaseSettings):
     max_lost_attempts: int = Field(3, ge=1, description="Claims of one step that may end in nothing before it fails.")
     code_wait: float = Field(60.0, ge=0, description="Seconds to wait for a worker that has a step's code.")
     idempotency_hours: float = Field(24.0, gt=0, description="How long an Idempotency-Key is remembered.")
+    retention_days: Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_of_targets)] = Field(
+        default_factory=lambda: {"SYSTEM": 30.0, "VALIDATE": 30.0},
+        description="Days after which processes that have ended are deleted, by target; those not named stay.",
+    )
+    schedule_run_days: float = Field(30.0, ge=0, description="Days for which the runs of schedules are kept.")
     shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
     log_level: Annotated[str, AfterValidator(_a_log_level)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."

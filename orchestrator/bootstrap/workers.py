@@ -12,7 +12,7 @@ from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import SettingsError
 from orchestrator.services.catalog_packages import load_catalog
-from orchestrator.services.context import Context
+from orchestrator.services.context import Context, context_in_force
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database, build_engine
 from orchestrator.storage.migrating import Migrations
@@ -34,6 +34,10 @@ def build_worker(settings: Settings) -> Celery:
     limits = Limits(settings.max_delta_bytes, settings.max_lost_attempts, settings.code_wait, signer)
     catalog = load_catalog(settings)
     worker = WorkerProcess(database_url, catalog, limits)
+    # Nothing connects before it is used, so that a worker's children open their own connections, and few ever do.
+    database = Database(build_engine(database_url, application_name="orchestrator schedules"))
+    context = Context(database, catalog, bell, settings)
+    context_in_force.use(context)
 
     def check() -> None:
         check_secret_key(catalog, signer)
@@ -43,12 +47,7 @@ def build_worker(settings: Settings) -> Celery:
 
     worker.install(application, check)
     register_run_step(application, worker.runner, bell)
-
-    def clock_context() -> Context:
-        engine = build_engine(database_url, application_name="orchestrator schedules")
-        return Context(Database(engine), catalog, bell, settings)
-
     sweep = Sweep(database_url, queue_of=partial(queue_for, settings))
-    schedules = ScheduleRunner(clock_context)
+    schedules = ScheduleRunner(context)
     application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell, schedules=schedules)
     return application

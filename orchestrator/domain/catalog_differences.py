@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.domain.catalog_in_code import CodeBlock, CodeCatalog, CodeField, CodeProduct, CodeWorkflow
-from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
+from orchestrator.language.vocabulary import ON_EVERY_PRODUCT, SubscriptionLifecycle, Target
 from orchestrator.storage.catalog_reading import ENDED, StoredBlock, StoredCatalog, StoredProduct, StoredWorkflow
 
 TERMINATED: Final = SubscriptionLifecycle.TERMINATED.value
@@ -256,7 +256,7 @@ def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDiffe
             yield ProductMissing(wanted)
         elif present is not None and present.status != ENDED:
             yield ProductExtra(present)
-        if wanted is not None and name not in served and not (present and present.workflows):
+        if wanted is not None and name not in served and not (present and present.workflows - ON_EVERY_PRODUCT):
             yield ProductWithoutWorkflows(name)
 
 
@@ -367,5 +367,6 @@ def _workflow(wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection
     if wanted.products is not None:
         for product in sorted((present.products & frozenset(in_code)) - wanted.products):
             yield WorkflowProductExtra(name, product)
-    if not wanted.products and not present.products and wanted.target != Target.SYSTEM:
+    serves_none = not wanted.products and not present.products and name not in ON_EVERY_PRODUCT
+    if serves_none and wanted.target != Target.SYSTEM:
         yield WorkflowWithoutProduct(name)

@@ -21,6 +21,10 @@ class Target(StrEnum):
     RECONCILE = "RECONCILE"
 
 
+# The built-in workflows that each product has from the beginning.
+ON_EVERY_PRODUCT: Final = frozenset({"modify_note"})
+
+
 class SubscriptionLifecycle(StrEnum):
     """The states of a subscription."""
 

@@ -7,11 +7,14 @@ import importlib
 from orchestrator.domain.registry import use_products
 from orchestrator.errors import SettingsError
 from orchestrator.language.catalog import Catalog
+from orchestrator.services.builtin_workflows import register_builtin
 from orchestrator.settings import Settings
 
 
 def load_catalog(settings: Settings) -> Catalog:
     """Import the packages that ORCHESTRATOR_CATALOG names and let each register its products and workflows.
+
+    The built-in workflows follow; a package may have its own of the same name.
 
     Raises:
         SettingsError: a package cannot be imported, or has no `register(catalog)`.
@@ -28,5 +31,6 @@ def load_catalog(settings: Settings) -> Catalog:
         if not callable(register):
             raise SettingsError(f"ORCHESTRATOR_CATALOG names {name!r}, which has no function register(catalog)")
         register(catalog)
+    register_builtin(catalog)
     use_products(catalog.products)
     return catalog

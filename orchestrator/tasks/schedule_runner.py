@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Lock
@@ -50,10 +49,8 @@ class Watch:
 class ScheduleRunner:
     """Looks for what is due once a tick, and starts it when this clock leads. Never raises, never waits."""
 
-    def __init__(self, build_context: Callable[[], Context]) -> None:
-        """`build_context` is called at the first tick, so that workers, which have no schedules to run, need none."""
-        self._build_context = build_context
-        self._context: Context | None = None
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._watch = Watch()
         self._looker: ThreadPoolExecutor | None = None
         self._starters: ThreadPoolExecutor | None = None
@@ -77,29 +74,27 @@ class ScheduleRunner:
 
     def _look_around(self, leads: bool) -> None:
         try:
-            if self._context is None:
-                self._context = self._build_context()
             agenda = read_agenda(self._context, _MOST_AT_ONCE if leads else 0)
             horizon = self._watch.look(agenda.moment)
-            self._begin(self._context, agenda, horizon)
+            self._begin(agenda, horizon)
         except Exception as error:  # noqa: BLE001 - the next tick looks again
             log.warning("the clock cannot look at the schedules", error=f"{type(error).__name__}: {error}".strip())
 
-    def _begin(self, context: Context, agenda: Agenda, horizon: datetime) -> None:
+    def _begin(self, agenda: Agenda, horizon: datetime) -> None:
         assert self._starters is not None
         for schedule_id in dict.fromkeys((*agenda.due, *agenda.unblocked)):
             with self._lock:
                 if schedule_id in self._under_way:
                     continue
                 self._under_way.add(schedule_id)
-            self._starters.submit(self._run, context, schedule_id, horizon, schedule_id in agenda.unblocked)
+            self._starters.submit(self._run, schedule_id, horizon, schedule_id in agenda.unblocked)
 
-    def _run(self, context: Context, schedule_id: UUID, horizon: datetime, unblocked: bool) -> None:
+    def _run(self, schedule_id: UUID, horizon: datetime, unblocked: bool) -> None:
         try:
             if unblocked:
-                run_unblocked(context, schedule_id)
+                run_unblocked(self._context, schedule_id)
             for _ in range(_MOST_IN_A_ROW):
-                if not run_due(context, schedule_id, horizon):
+                if not run_due(self._context, schedule_id, horizon):
                     break
         except Exception as error:  # noqa: BLE001 - it is still due
             told = f"{type(error).__name__}: {error}".strip()

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from orchestrator.domain.registry import use_products
@@ -25,11 +25,11 @@ from orchestrator.language.workflows import Workflow
 from orchestrator.migrations.catalog import create_workflow
 from orchestrator.services.callbacks import deliver_callback
 from orchestrator.services.catalog_packages import load_catalog
-from orchestrator.services.context import Context
+from orchestrator.services.context import Context, context_in_force
 from orchestrator.services.starting import check_start, start_process
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database, build_engine
-from orchestrator.storage.tables import ProcessTable, ProductTable
+from orchestrator.storage.tables import ProcessTable, ProductTable, ScheduleTable
 from orchestrator.testing.clock import BenchClock, duration_of
 from orchestrator.testing.dispatcher import Dispatcher, ListBell
 from orchestrator.testing.forms import Answers, BenchForm
@@ -252,9 +252,14 @@ def _on_database(url: str, catalog: Catalog) -> Iterator[Workbench]:
     dispatcher = Dispatcher(url, catalog, limits, bell)
     context = Context(database=database, catalog=catalog, bell=bell, settings=settings)
     clock = BenchClock(url, context, dispatcher)
+    context_in_force.use(context)
+    with database.transaction("workbench") as session:
+        # Those of the built-in tasks would run in every test that lets a day pass.
+        session.execute(update(ScheduleTable).values(paused=True))
     try:
         yield Workbench(context, dispatcher, clock, Actor("tester"))
     finally:
+        context_in_force.use(None)
         clock.close()
         dispatcher.close()
         database.dispose()

@@ -32,10 +32,12 @@ def test_the_data_revision_goes_up_down_and_up_again(database: Database, databas
             return sum(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() for table in tables)
 
     tables = inspect(database.engine).get_table_names()
+    built_in = everything()
     migrations.upgrade()
-    assert catalog() == WORKFLOWS
+    assert catalog() >= WORKFLOWS
+    made = catalog()
     migrations.downgrade("data@base")
-    assert everything() == 0
+    assert everything() == built_in
     migrations.upgrade()
-    assert catalog() == WORKFLOWS
+    assert catalog() == made
     assert inspect(database.engine).get_table_names() == tables

@@ -140,7 +140,7 @@ def test_every_setting_is_explained_with_its_default() -> None:
     assert set(rows) == known_variables()
     for field, info in Settings.model_fields.items():
         default = info.get_default(call_default_factory=True)
-        wanted = "not set" if default in (None, "") else str(default).removesuffix(".0").lower()
+        wanted = "not set" if default in (None, "") else str(default).removesuffix(".0").replace("'", '"').lower()
         assert rows[f"ORCHESTRATOR_{field.upper()}"].strip("`").lower() == wanted, field
 
 

@@ -27,7 +27,10 @@ def test_a_picture_goes_into_a_file(run: Run, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("plain_tusk", "; did you mean plain_task?"), ("something", "; it has plain_task.")],
+    [
+        ("plain_tusk", "; did you mean plain_task?"),
+        ("something", "; it has modify_note, plain_task, task_clean_up_tasks,"),
+    ],
 )
 def test_a_workflow_that_is_not_there_is_told_with_those_that_are(run: Run, name: str, told: str) -> None:
     ended = run("workflow", "graph", name, catalog=CATALOG)
