@@ -101,6 +101,7 @@ class Fleet(ApiClient):
         (port,) = free_ports(1)
         words = ("--no-control-socket", "--worker-class", "gthread", "--threads", "4", "--bind", f"127.0.0.1:{port}")
         member = self.start_member("gunicorn", *words, "orchestrator.wsgi:application")
+        self.api.close()
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
 
         def answers() -> bool:

@@ -18,6 +18,7 @@ from orchestrator.tasks.application import build_application
 from orchestrator.tasks.bell import CeleryBell
 from tests.end_to_end.api_client import done, row_of, wait_until
 from tests.end_to_end.fleet import Fleet, Member, new_fleet
+from tests.end_to_end.two_releases import AFTER, BEFORE
 
 pytestmark = pytest.mark.slow
 
@@ -162,6 +163,27 @@ def test_a_rolling_restart_of_all_workers_under_load_loses_and_repeats_nothing(f
     assert [old.process.returncode for old in workers] == [0, 0]
 
 
+def test_old_and_new_code_side_by_side_under_load_fail_nothing_and_skip_nothing(fleet: Fleet) -> None:
+    fleet.rows("INSERT INTO workflows (workflow_id, name, target) VALUES (gen_random_uuid(), 'growing', 'SYSTEM')")
+    fleet.clock()
+    started: dict[str, tuple[str, ...]] = {}
+    for catalog, keys in (("release_before", BEFORE), ("release_after", AFTER)):
+        fleet.environment["ORCHESTRATOR_CATALOG"] = f"catalog_on_test,{catalog}"
+        fleet.worker().wait_until_it_said("ready.")
+        fleet.web()
+        # Those of the release before are still under way when there is code of the release after.
+        started |= {fleet.start("growing"): keys for _ in range(40)}
+    wait_until(
+        lambda: fleet.count("completed") == len(started),
+        lambda: str(fleet.rows("SELECT status, step_key, count(*) FROM processes GROUP BY 1, 2")),
+        180,
+    )
+    entries = sorted(row["entry"] for row in fleet.rows("SELECT entry FROM ledger"))
+    assert entries == sorted(f"{process_id} {key}" for process_id, keys in started.items() for key in keys)
+    for process_id, keys in started.items():
+        assert done(fleet.show(process_id)) == list(keys)
+
+
 def test_pauses_within_a_second_under_load_lose_and_repeat_nothing(fleet: Fleet) -> None:
     fleet.web()
     fleet.clock()
@@ -208,7 +230,7 @@ def test_a_clock_that_stands_by_takes_over_within_five_seconds(fleet: Fleet, how
         assert leader.process.poll() is None
 
 
-@pytest.mark.parametrize("how", ["stopped", "frozen"])
+@pytest.mark.parametrize("how", ["stopped", "frozen", "frozen for long"])
 def test_a_broker_that_is_away_keeps_nobody_and_all_goes_on_when_it_is_back(fleet: Fleet, how: str) -> None:
     fleet.web()
     clock = fleet.clock()
@@ -253,7 +275,8 @@ def test_a_broker_that_is_away_keeps_nobody_and_all_goes_on_when_it_is_back(flee
         lambda: row_of(fleet.show(holding), "enter_and_wait")["status"] == "success", lambda: str(fleet.show(holding))
     )
     aborted.open()
-    time.sleep(5)
+    # Long enough for workers to give up their connections, and to look for new ones again and again.
+    time.sleep(45 if how == "frozen for long" else 5)
     assert clock.process.poll() is None, clock.said()
     assert worker.process.poll() is None, worker.said()
 
