@@ -20,6 +20,7 @@ from orchestrator.storage.database import build_engine
 from orchestrator.storage.revision_files import (
     DATA,
     SCHEMA,
+    all_revisions,
     configuration,
     missing,
     newest_of,
@@ -112,7 +113,7 @@ class Migrations:
         script = self._script()
         if lacking := missing(script, current):
             raise ConflictError(f"The database lacks {', '.join(lacking)}: run `orchestrator db upgrade` first.")
-        known = {revision.revision for revision in script.walk_revisions()}
+        known = {revision.revision for revision in all_revisions(script)}
         if unknown := [name for name in current if name not in known]:
             raise ConflictError(
                 f"The database has the revision {', '.join(unknown)}, which is not here: is the catalog complete, and "

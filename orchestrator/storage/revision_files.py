@@ -21,7 +21,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from alembic.util import rev_id, template_to_file
+from alembic.util import CommandError, rev_id, template_to_file
 from sqlalchemy import Connection
 
 from orchestrator.errors import MigrationError, SettingsError
@@ -78,10 +78,16 @@ def configuration(packages: Sequence[str], connection: Connection | None = None)
 def missing(script: ScriptDirectory, current: Collection[str]) -> list[str]:
     """Return the revisions that a database with these newest ones lacks, oldest first.
 
-    A newest one that is not known means that its branch is ahead of this code, which then lacks nothing there.
+    A newest one that is not known means that its branch is ahead of this code, which then lacks nothing there. So is
+    the schema when it is not named at all: then a revision that is not known depends on it.
+
+    Raises:
+        MigrationError: files contradict each other.
     """
-    known = {revision.revision: revision for revision in script.walk_revisions()}
+    known = {revision.revision: revision for revision in all_revisions(script)}
     ahead = {_kind(name) for name in current if name not in known}
+    if ahead and SCHEMA not in map(_kind, current):
+        ahead.add(SCHEMA)
     applied: set[str] = set()
     waiting = [name for name in current if name in known]
     while waiting:
@@ -89,6 +95,18 @@ def missing(script: ScriptDirectory, current: Collection[str]) -> list[str]:
         applied.add(name)
         waiting += [below for below in _below(script, known[name]) if below not in applied]
     return [name for name in reversed(known) if name not in applied and _kind(name) not in ahead]
+
+
+def all_revisions(script: ScriptDirectory) -> list[Script]:
+    """All revisions that can be found, newest first.
+
+    Raises:
+        MigrationError: files contradict each other, like two that both begin a branch.
+    """
+    try:
+        return list(script.walk_revisions())
+    except CommandError as error:
+        raise MigrationError(f"The files of the revisions contradict each other: {error}.") from error
 
 
 def newest_of(packages: Sequence[str], package: str) -> str | None:
@@ -155,7 +173,7 @@ def write_catalog_revision(
 
 def _newest(script: ScriptDirectory, package: str) -> Script | None:
     folder = find_folder(package) / "migrations"
-    tops = [one for one in script.walk_revisions() if Path(one.path).parent == folder and one.is_head]
+    tops = [one for one in all_revisions(script) if Path(one.path).parent == folder and one.is_head]
     if len(tops) > 1:
         names = " and ".join(Path(top.path).name for top in tops)
         raise MigrationError(f"{package} has more than one newest revision: {names}. Let one follow the other first.")
@@ -167,7 +185,7 @@ def _write_data(
 ) -> Path:
     script = ScriptDirectory.from_config(configuration(packages))
     top = _newest(script, package)
-    labels = {label for known in script.walk_revisions() for label in known.branch_labels}
+    labels = {label for known in all_revisions(script) for label in known.branch_labels}
     label = package.replace(".", "_") if DATA in labels else DATA
     return _write(
         folder,
