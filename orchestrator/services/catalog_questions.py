@@ -61,7 +61,8 @@ class DefaultQuestion:
     def says(self) -> str:
         """The question in words."""
         return (
-            f"{self.lacking} live blocks {self.block!r} need a value of {self.field.name!r} ({self.field.type_name})."
+            f"{self.lacking} live {'block' if self.lacking == 1 else 'blocks'} {self.block!r} must have a value of "
+            f"{self.field.name!r} ({self.field.type_name})."
         )
 
     def answer(self, value: str) -> Answer:
@@ -80,8 +81,9 @@ Question = GoneQuestion | DefaultQuestion | Obstacle
 
 
 def questions_about(chosen: Chosen, code: CodeCatalog) -> tuple[Question, ...]:
-    """Everything that is open with these choices."""
-    return tuple(found for one in chosen.differences for found in _about(one, chosen, code))
+    """Everything that is open with these choices; what was renamed comes first, as it may settle what fills in."""
+    found = [question for one in chosen.differences for question in _about(one, chosen, code)]
+    return tuple(sorted(found, key=lambda one: isinstance(one, DefaultQuestion)))
 
 
 def _about(one: CatalogDifference, chosen: Chosen, code: CodeCatalog) -> Iterator[Question]:
