@@ -246,6 +246,7 @@ def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDiffe
     served = {
         product
         for workflow in code.workflows.values()
+        if workflow.name not in ON_EVERY_PRODUCT
         for product in (workflow.products if workflow.name in stored.workflows else code.products_of(workflow)) or ()
     }
     for name in sorted({*code.products, *stored.products}):
@@ -346,14 +347,18 @@ def _workflows(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDiff
     for name in sorted({*code.workflows, *stored.workflows}):
         wanted, present = code.workflows.get(name), stored.workflows.get(name)
         if wanted is not None and present is not None:
-            yield from _workflow(wanted, present, code.products)
+            # A product that is to be created gets those that every product has.
+            coming = code.products.keys() - stored.products.keys() if name in ON_EVERY_PRODUCT else frozenset()
+            yield from _workflow(wanted, present, code.products, coming)
         elif wanted is not None:
             yield WorkflowMissing(wanted)
         elif present is not None:
             yield WorkflowExtra(present)
 
 
-def _workflow(wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection[str]) -> Iterator[CatalogDifference]:
+def _workflow(
+    wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection[str], coming: Collection[str]
+) -> Iterator[CatalogDifference]:
     name = wanted.name
     # Of tasks the database may say whether they are SYSTEM or VALIDATE: its target wins over that of the decorator.
     if wanted.target != present.target and not (wanted.is_task and present.is_task):
@@ -362,7 +367,7 @@ def _workflow(wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection
         yield WorkflowDiffers(name, "description", wanted.description, present.description)
     if wanted.is_task != present.is_task:
         yield WorkflowDiffers(name, "is_task", wanted.is_task, present.is_task)
-    for product in sorted((wanted.products or frozenset()) - present.products):
+    for product in sorted((wanted.products or frozenset()) - present.products - frozenset(coming)):
         yield WorkflowProductMissing(name, product)
     if wanted.products is not None:
         for product in sorted((present.products & frozenset(in_code)) - wanted.products):

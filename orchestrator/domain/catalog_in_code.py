@@ -15,7 +15,7 @@ from orchestrator.domain.shape import DomainModel, concrete_kinds, shape_of
 from orchestrator.domain.value_types import adapter_of, json_kinds, takes_none, type_name
 from orchestrator.errors import AuthoringError
 from orchestrator.language.catalog import Catalog, ProductFacts
-from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
+from orchestrator.language.vocabulary import ON_EVERY_PRODUCT, SubscriptionLifecycle, Target
 from orchestrator.language.workflows import Workflow
 
 TASKS = frozenset({Target.SYSTEM, Target.VALIDATE})
@@ -110,6 +110,8 @@ def describe_code(catalog: Catalog) -> CodeCatalog:
 
 def _workflow(workflow: Workflow, catalog: Catalog) -> CodeWorkflow:
     products = catalog.products_of.get(workflow.name)
+    if products is None and workflow.name in ON_EVERY_PRODUCT:
+        products = frozenset(catalog.products)
     if unknown := sorted((products or frozenset()) - set(catalog.products)):
         raise AuthoringError(
             f"add_workflow: {workflow.name!r} is for {unknown[0]!r}, which no add_product has registered"

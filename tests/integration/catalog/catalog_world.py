@@ -20,6 +20,7 @@ from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import StepList
 from orchestrator.language.vocabulary import Target
 from orchestrator.language.workflows import Workflow, create_workflow, modify_workflow, task, validate_workflow
+from orchestrator.services.builtin_workflows import register_builtin
 from orchestrator.services.catalog_check import check_catalog
 from orchestrator.services.catalog_choices import Choices
 from orchestrator.services.catalog_revision import Ask, write_revision
@@ -78,13 +79,17 @@ class CatalogWorld:
 
     def check(self) -> list[tuple[str, str]]:
         """Kind and place of each difference."""
-        use_products(self.catalog.products)
+        self._load()
         return [(one.kind, one.where) for one in check_catalog(self.migrations, self.catalog)]
 
     def write(self, message: str = "Change", ask: Ask | None = None, **choices: tuple[str, ...]) -> Path | None:
         """Write the revision for what differs."""
-        use_products(self.catalog.products)
+        self._load()
         return write_revision(self.migrations, self.catalog, message, Choices(**choices), ask=ask).file
+
+    def _load(self) -> None:
+        register_builtin(self.catalog)
+        use_products(self.catalog.products)
 
     def deploy(self, message: str = "Change", **choices: tuple[str, ...]) -> Path:
         """Write the revision, look at its style, and apply it; afterwards nothing differs."""

@@ -139,6 +139,11 @@ BREAKS = {
         "UPDATE workflows SET is_task = false WHERE name = 'count_nodes'",
         [("WorkflowDiffers", "workflow count_nodes")],
     ),
+    "product of a built-in workflow": (
+        "DELETE FROM products_workflows USING workflows w "
+        "WHERE w.workflow_id = products_workflows.workflow_id AND name = 'modify_note'",
+        [("WorkflowProductMissing", "workflow modify_note")],
+    ),
     "product of a workflow": (
         "DELETE FROM products_workflows USING workflows w "
         "WHERE w.workflow_id = products_workflows.workflow_id AND name = 'create_node'",
@@ -164,7 +169,10 @@ def test_a_workflow_for_no_product_and_a_product_without_workflows_are_found(wor
     catalog = world.release()
     first_release(catalog)
     world.deploy("Nodes")
-    world.query("DELETE FROM products_workflows")
+    world.query(
+        "DELETE FROM products_workflows USING workflows w "
+        "WHERE w.workflow_id = products_workflows.workflow_id AND w.name <> 'modify_note'"
+    )
     catalog = world.release()
     catalog.add_product("Node", ActiveNode, fixed_inputs={"speed": 10})
     catalog.add_workflow(named("create_node"))

@@ -39,7 +39,8 @@ def test_of_two_who_write_at_once_one_is_told_to_upgrade_first(world: CatalogWor
     world.query(
         "WITH v AS (INSERT INTO workflow_versions (workflow_name, hash, steps) VALUES ('old', 'x', '[]') RETURNING *) "
         "INSERT INTO processes (process_id, workflow_id, version_id, target, status, created_by) "
-        "SELECT gen_random_uuid(), workflow_id, version_id, target, 'suspended', 'me' FROM workflows, v"
+        "SELECT gen_random_uuid(), workflow_id, version_id, target, 'suspended', 'me' "
+        "FROM workflows, v WHERE name = 'old'"
     )
     some_code(world, "new")
 
