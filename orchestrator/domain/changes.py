@@ -104,10 +104,14 @@ def _history(before: Snapshot, new: Snapshot, columns: Mapping[str, Any]) -> Ite
         old_value = before.columns.get(name)
         if value is not None or old_value is not None:
             yield Change(name, _shown(old_value), _shown(value), None)
+    for attribute in dict.fromkeys((*before.roots, *new.roots)):
+        yield from _link_history(None, before.roots.get(attribute), new.roots.get(attribute))
     for identifier, block in new.blocks.items():
         yield from _block_history(identifier, before.blocks.get(identifier), block)
     for identifier, gone in before.blocks.items():
         if identifier not in new.blocks:
+            if gone.label is not None:
+                yield Change(f"{gone.path}.label", gone.label, None, identifier)
             for name, value in gone.values.items():
                 if value is not None:
                     yield Change(f"{gone.path}.{name}", value, None, identifier)
@@ -126,7 +130,7 @@ def _block_history(identifier: UUID, stored: BlockValue | None, block: BlockValu
             yield Change(f"{block.path}.{name}", old_value, value, identifier)
 
 
-def _link_history(identifier: UUID, stored: Links | None, links: Links | None) -> Iterator[Change]:
+def _link_history(identifier: UUID | None, stored: Links | None, links: Links | None) -> Iterator[Change]:
     old_ids = () if stored is None else stored.ids
     new_ids = () if links is None else links.ids
     if old_ids != new_ids:

@@ -43,11 +43,14 @@ class Links:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A subscription as it is stored: scalar columns, own blocks by id, links by (block, attribute)."""
+    """A subscription as it is stored: scalar columns, own blocks by id, links by (block, attribute), and the blocks
+    that each attribute of the subscription itself holds.
+    """
 
     columns: Mapping[str, Any]
     blocks: Mapping[UUID, BlockValue] = field(default_factory=dict)
     links: Mapping[tuple[UUID, str], Links] = field(default_factory=dict)
+    roots: Mapping[str, Links] = field(default_factory=dict)
 
     def limited_to(self, stored: Mapping[UUID, Mapping[str, Any]]) -> Snapshot:
         """Without the values that are not in the rows: a default that was never stored is written by the next save."""
@@ -69,7 +72,9 @@ def take_snapshot(subscription_id: UUID, model: DomainModel, columns: Mapping[st
         UnstorableValueError: JSON cannot hold a value.
     """
     walk = _Walk(subscription_id)
-    for attribute, ids, _ in walk.fields(model, ""):
+    roots: dict[str, Links] = {}
+    for attribute, ids, many in walk.fields(model, ""):
+        roots[attribute] = Links(attribute, ids, many)
         for order, identifier in enumerate(ids):
             block = walk.blocks.get(identifier)
             if block is None:
@@ -79,7 +84,7 @@ def take_snapshot(subscription_id: UUID, model: DomainModel, columns: Mapping[st
             if block.root_attribute is not None:
                 raise BlockOwnershipError(f"{block.root_attribute} and {attribute} are one and the same block")
             walk.blocks[identifier] = replace(block, root_attribute=attribute, root_order=order)
-    return Snapshot(columns, walk.blocks, walk.links)
+    return Snapshot(columns, walk.blocks, walk.links, roots)
 
 
 class _Walk:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.end_to_end.products import fill_in, l2vpn_pages, new_node, new_port, port_pages, run, subscription
 from tests.end_to_end.running_system import Json, RunningSystem, done
 
@@ -101,3 +103,23 @@ def test_a_circuit_lives_over_two_ports_of_a_node(system: RunningSystem) -> None
     vlans = [row for row in history if row["path"] == "circuit.access_points[0].vlans"]
     assert {row["after"][0]["last"] for row in vlans} == {110, 120}
     assert {row["step_key"] for row in vlans} == {"reserve_vlans"}
+
+
+def test_of_two_circuits_that_want_a_vlan_at_the_same_moment_exactly_one_gets_it(system: RunningSystem) -> None:
+    node = new_node(system)
+    ports = [new_port(system, "Port 10G", node) for _ in range(2)]
+    pages = l2vpn_pages(system, ports, "100", "200")
+    for _ in range(4):
+        with ThreadPoolExecutor(2) as pool:
+            started = [str(process_id) for process_id in pool.map(lambda _: system.start("create_l2vpn", *pages), "12")]
+        ended = [system.wait_for(process_id, "completed", "failed") for process_id in started]
+        winner, loser = sorted(ended, key=lambda process: str(process["last_status"]))
+        assert (winner["last_status"], loser["last_status"]) == ("completed", "failed")
+        l2vpn = winner["current_state"]["subscription_id"]
+        assert f"VLAN 100 is in use by subscription {l2vpn}" in loser["failed_reason"]
+        assert "reserve_vlans" in loser["failed_reason"]
+        assert subscription(system, loser["current_state"]["subscription_id"])["circuit"]["access_points"] == []
+        system.run("terminate_l2vpn", {"subscription_id": l2vpn})
+    for port in ports:
+        system.run("terminate_port", {"subscription_id": port})
+    system.run("terminate_node_enrollment", {"subscription_id": node})

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import delete
 
 from orchestrator.services.subscriptions import WF_USABLE_MAP
-from orchestrator.storage.tables import SubscriptionChangeTable, SubscriptionTable
+from orchestrator.storage.tables import ProcessTable, SubscriptionChangeTable, SubscriptionTable
 from tests.integration.api.rows import DAY_ONE, Rows
 
 PATHS = ("", "/in-use-by", "/depends-on", "/changes")
@@ -186,6 +187,21 @@ def test_a_person_sets_in_sync_with_a_reason(client: FlaskClient, rows: Rows) ->
     (change,) = get(client, f"{subscription}/changes")
     assert (change["path"], change["before"], change["after"]) == ("insync", False, True)
     assert change["changed_by"] == "operator"
+
+
+def test_the_history_stays_when_the_process_that_made_it_is_deleted(client: FlaskClient, rows: Rows) -> None:
+    product = rows.product()
+    subscription = rows.subscription(product)
+    process = rows.process(rows.workflow(product, "modify_port"), subscription, "completed")
+    made = {"process_id": process, "step_key": "change_settings", "changed_by": "alice"}
+    rows.add(SubscriptionChangeTable(subscription_id=subscription, path="port.mtu", before=1500, after=9000, **made))
+    with rows.database.transaction("tester") as session:
+        session.execute(delete(ProcessTable).where(ProcessTable.process_id == process))
+    assert client.get(f"/api/processes/{process}").status_code == 404
+    (found,) = get(client, f"{subscription}/changes?filter=process_id,{process}")
+    assert (found["path"], found["before"], found["after"]) == ("port.mtu", 1500, 9000)
+    assert (found["process_id"], found["step_key"], found["changed_by"]) == (str(process), "change_settings", "alice")
+    assert get(client, str(subscription))["subscription_id"] == str(subscription)
 
 
 def test_setting_in_sync_what_is_in_sync_changes_nothing(client: FlaskClient, rows: Rows) -> None:

@@ -119,6 +119,37 @@ def test_history_tells_which_process_changed_which_value(unit, products) -> None
     assert {(row.process_id, row.step_key, row.changed_by) for row in rows} == {(process_id, "rename", "tester")}
 
 
+def test_history_tells_of_blocks_that_come_and_go(unit, products) -> None:
+    with unit():
+        circuit = new_circuit(products)
+        circuit.save()
+    moments = {"come": uuid4(), "go": uuid4()}
+    with unit(process_id=moments["come"]):
+        loaded = Circuit.from_subscription(circuit.subscription_id)
+        loaded.extras = [
+            LoopbackBlock.new(loaded.subscription_id, label="first"),
+            LoopbackBlock.new(loaded.subscription_id),
+        ]
+        loaded.save()
+        ids = [str(extra.subscription_instance_id) for extra in loaded.extras]
+    with unit(process_id=moments["go"]):
+        loaded = Circuit.from_subscription(circuit.subscription_id)
+        loaded.extras = loaded.extras[1:]
+        loaded.save()
+    with unit() as session:
+        rows = session.scalars(
+            select(SubscriptionChangeTable)
+            .where(SubscriptionChangeTable.process_id.in_(moments.values()))
+            .order_by(SubscriptionChangeTable.change_id)
+        ).all()
+    assert [(row.path, row.before, row.after) for row in rows] == [
+        ("extras", [], ids),
+        ("extras[0].label", None, "first"),
+        ("extras", ids, ids[1:]),
+        ("extras[0].label", "first", None),
+    ]
+
+
 def test_two_who_loaded_the_same_version_do_not_both_save(unit, products) -> None:
     with unit():
         circuit = new_circuit(products)
