@@ -6,8 +6,12 @@ from typing import Any
 
 from sqlalchemy import inspect
 
+from orchestrator.language.catalog import Catalog
+from orchestrator.services.builtin_workflows import register_builtin
+from orchestrator.services.catalog_check import check_catalog
 from orchestrator.storage.database import Database
 from orchestrator.storage.migrating import Migrations
+from product_workflows import register
 
 WORKFLOWS = {
     ("create_node_enrollment", "CREATE", False),
@@ -41,3 +45,12 @@ def test_the_data_revision_goes_up_down_and_up_again(database: Database, databas
     migrations.upgrade()
     assert catalog() == made
     assert inspect(database.engine).get_table_names() == tables
+
+
+def test_code_and_database_know_the_same_catalog(database_url: str) -> None:
+    migrations = Migrations(database_url, ["product_workflows"])
+    migrations.upgrade()
+    catalog = Catalog()
+    register(catalog)
+    register_builtin(catalog)
+    assert check_catalog(migrations, catalog) == ()
