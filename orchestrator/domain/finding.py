@@ -43,7 +43,8 @@ def find_products(product_type: str) -> list[FoundProduct]:
 def lock_subscriptions(subscription_ids: Iterable[UUID | str]) -> None:
     """Lock subscriptions until the step is recorded, so that what is checked afterwards still holds then.
 
-    Who else locks, takes, saves or refers to one of them waits. What the step reads after this call is up to date.
+    Who else locks, takes, saves or refers to one of them waits. What the step reads after this call is up to date. Lock
+    all that is needed in one call: the order of their ids keeps two steps from waiting for each other.
 
     Raises:
         SubscriptionNotFoundError: one of them does not exist.

@@ -42,9 +42,19 @@ SELECT p.product_id, p.name, p.description, p.tag,
 FROM products p WHERE p.product_type = :product_type AND p.status = 'active' ORDER BY p.name
 """)
 
-# In the order of their ids, so that two who lock several of them wait for each other and never in a circle.
+# In the order of their ids, so that two who lock several of them wait for each other and never in a circle. With all
+# that they use, because a save that refers to one of them locks that as well.
 _LOCK: Final = text("""
-SELECT subscription_id FROM subscriptions WHERE subscription_id = ANY(:ids) ORDER BY subscription_id FOR NO KEY UPDATE
+WITH RECURSIVE reach (node) AS (
+    SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = ANY(:ids)
+    UNION
+    SELECT l.depends_on_id FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+)
+SELECT s.subscription_id FROM subscriptions s
+WHERE s.subscription_id = ANY(:ids) OR s.subscription_id IN (
+    SELECT i.subscription_id FROM reach JOIN subscription_instances i ON i.subscription_instance_id = reach.node)
+ORDER BY s.subscription_id
+FOR NO KEY UPDATE OF s
 """)
 
 
@@ -74,5 +84,5 @@ def find_products(session: Session, product_type: str) -> list[FoundProduct]:
 
 
 def lock_subscriptions(session: Session, subscription_ids: Sequence[UUID]) -> set[UUID]:
-    """Lock the rows until the end of the transaction; those that exist."""
+    """Lock the rows, and those of all that they use, until the end of the transaction; which these are."""
     return set(session.execute(_LOCK, {"ids": list(subscription_ids)}).scalars())

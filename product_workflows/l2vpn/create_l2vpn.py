@@ -75,7 +75,7 @@ def construct_l2vpn_model(product: UUIDstr, organisation: str, bandwidth: int) -
 @step("Reserve VLANs")
 def reserve_vlans(subscription: L2vpnInactive, access_points: AccessPoints) -> State:
     """Add the access points, if no other circuit has their VLANs: the check that counts."""
-    ports = hold_ports(point["port_subscription_id"] for point in access_points)
+    ports = hold_ports([point["port_subscription_id"] for point in access_points], subscription.subscription_id)
     for wanted in access_points:
         port = ports[wanted["port_subscription_id"]].port
         vlans = vlans_for(port, wanted["vlans"])

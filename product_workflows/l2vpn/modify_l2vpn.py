@@ -73,7 +73,7 @@ def initial_input_form_generator(subscription_id: UUIDstr) -> FormGenerator:
 def reserve_vlans(subscription: L2vpn, access_points: AccessPoints) -> State:
     """Add access points and VLANs, if no other circuit has them: the check that counts."""
     present = _points_by_port(subscription)
-    ports = hold_ports(point["port_subscription_id"] for point in access_points)
+    ports = hold_ports([point["port_subscription_id"] for point in access_points], subscription.subscription_id)
     for wanted in access_points:
         identifier = wanted["port_subscription_id"]
         port = ports[identifier].port

@@ -33,14 +33,14 @@ def load_usable(subscription_id: str) -> Port:
     return port
 
 
-def hold_ports(subscription_ids: Iterable[str]) -> dict[str, Port]:
-    """The ports by subscription, locked until the step is recorded.
+def hold_ports(subscription_ids: Iterable[str], own_subscription: UUID) -> dict[str, Port]:
+    """The ports by subscription, locked with the circuit's own subscription until the step is recorded.
 
     Raises:
         PortUnusableError: one of them is not active, or not in sync.
     """
     wanted = list(subscription_ids)
-    lock_subscriptions(wanted)
+    lock_subscriptions([*wanted, own_subscription])
     return {identifier: load_usable(identifier) for identifier in wanted}
 
 
@@ -62,9 +62,14 @@ def require_free(port: PortBlock, vlans: list[VlanRange], own_subscription: UUID
 
 
 def vlans_for(port: PortBlock, text: str) -> list[VlanRange]:
-    """The VLANs of a text; an untagged port has none to choose.
+    """The VLANs of a text, which is empty for a port that was untagged when the form was filled in.
 
     Raises:
+        PortUnusableError: the port has another mode now.
         ValueError: the text cannot be read.
     """
-    return UNTAGGED if port.port_mode is PortMode.UNTAGGED else read_vlans(text)
+    if bool(text) is not (port.port_mode is PortMode.TAGGED):
+        raise PortUnusableError(
+            f"port {port.label} is {port.port_mode.value} now: {text or 'untagged'} does not suit it"
+        )
+    return read_vlans(text) if text else UNTAGGED

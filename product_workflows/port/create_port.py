@@ -96,12 +96,12 @@ def construct_port_model(
     monitoring: dict[str, Any] | None,
 ) -> State:
     """Make the subscription, which refers to the block of the node."""
+    found = get_port(esdb_port_id)
+    node_name = get_detailed_node(found["node_id"])["name"]
     lock_subscriptions([node_subscription_id])
     node = NodeEnrollment.from_subscription(node_subscription_id)
     if not node.insync:
         raise ValueError(f"{node.description} is not in sync: another process works on it; try again when it is done")
-    found = get_port(esdb_port_id)
-    node_name = get_detailed_node(node.ne.esdb_node_id)["name"]
 
     subscription = PortInactive.from_product_id(product, organisation)
     port = subscription.port

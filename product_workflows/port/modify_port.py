@@ -61,6 +61,7 @@ def change_settings(subscription: Port, port_mode: PortMode, mtu: int, monitorin
     The process holds the port, and no service can begin to use a port that is held: this check stays true.
     """
     port = subscription.port
+    node_name = device_of(port)
     users = sorted({str(use.subscription_id) for use in port.in_use_by if use.status != "terminated"})
     if port_mode is not port.port_mode and users:
         raise ValueError(f"The mode of {port.label} cannot change while services use it: {', '.join(users)}")
@@ -72,7 +73,6 @@ def change_settings(subscription: Port, port_mode: PortMode, mtu: int, monitorin
     else:
         port.monitoring.interval_seconds = monitoring["interval_seconds"]
         port.monitoring.alarms_to = monitoring["alarms_to"]
-    node_name = device_of(port)
     subscription.description = describe(subscription, node_name, subscription.status)
     return {"subscription": subscription, "node_name": node_name}
 

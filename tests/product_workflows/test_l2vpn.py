@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.testing import AnswersRefused
-from product_workflows.port.models import PortMode
+from product_workflows.port.models import Port, PortMode
 from tests.product_workflows.network import Network, ids
 
 
@@ -120,6 +120,23 @@ def test_of_two_circuits_that_want_a_vlan_one_gets_it_and_the_other_is_told(netw
     other.subscription.expect("initial")
     network.workbench.start("terminate_l2vpn", subscription=winner).expect("completed")
     other.resume().expect("completed")
+
+
+@pytest.mark.parametrize("before", list(PortMode))
+def test_a_port_that_has_another_mode_since_the_form_was_filled_in_is_not_used(
+    network: Network, before: PortMode
+) -> None:
+    node = network.node()
+    ports = [network.port(node, port_mode=before), network.port(node)]
+    vlans = ["100", "200"] if before is PortMode.TAGGED else ["200"]
+    l2vpn = network.start_l2vpn(ports, *vlans, run=False)
+    after = next(mode for mode in PortMode if mode is not before)
+    with network.workbench.transaction():
+        port = Port.from_subscription(ports[0].subscription_id)
+        port.port.port_mode = after
+        port.save()
+    network.workbench.run()
+    l2vpn.expect("failed", at="reserve_vlans", reason=f"port ams-cr6 xe-1-2 is {after.value} now")
 
 
 def test_a_port_that_is_being_terminated_is_not_used_by_a_circuit(network: Network) -> None:
