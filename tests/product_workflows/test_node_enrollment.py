@@ -88,6 +88,13 @@ def test_a_node_that_somebody_else_takes_in_the_meantime_is_not_taken(workbench:
     process.expect("failed", at="reserve_in_esdb", reason="reserved for another")
     assert effects(lab) == ["reserve"]
 
+    # Nor is it taken from them when this subscription is terminated.
+    others = {"service_id": "another", "role": "core", "site_id": "ams", "routing_domain": "esnet-293"}
+    assert lab.put("/nso/devices/ams-cr6", json=others).status_code == 200
+    process.abort("taken", release_subscription=True)
+    workbench.start("terminate_node_enrollment", subscription=process.subscription).expect("completed")
+    assert effects(lab) == ["reserve", "create device"]
+
 
 def test_terminate_undoes_a_create_that_never_came_to_its_end(workbench: Workbench, lab: httpx.Client) -> None:
     put_fault(lab, path="/nso", method="PUT", status=500)
