@@ -93,6 +93,12 @@ class Rows:
                 session.execute(products_workflows.insert().values(product_id=product_id, workflow_id=workflow_id))
         return workflow_id
 
+    def link_builtin(self, product_id: UUID, name: str) -> None:
+        """Make a built-in workflow, which is there, one of the product's."""
+        with self.database.transaction("tests") as session:
+            workflow_id = session.execute(select(WorkflowTable.workflow_id).filter_by(name=name)).scalar_one()
+            session.execute(products_workflows.insert().values(product_id=product_id, workflow_id=workflow_id))
+
     def subscription(self, product_id: UUID, description: str = "Port of somebody", **values: Any) -> UUID:
         subscription_id = uuid4()
         given = {"customer_id": "acme", "status": "active", "insync": True, **values}

@@ -130,7 +130,7 @@ def test_the_usage_map_decides_in_the_api_too(client: FlaskClient, rows: Rows, m
 def test_out_of_sync_blocks_all_but_tasks(client: FlaskClient, rows: Rows) -> None:
     product = rows.product()
     rows.workflow(product, "modify_port")
-    rows.workflow(product, "modify_note")
+    rows.link_builtin(product, "modify_note")
     rows.workflow(product, "validate_port", "VALIDATE", is_task=True)
     subscription = rows.subscription(product, insync=False)
     assert get(client, f"workflows/{subscription}")["reason"] == "subscription.not_in_sync"
