@@ -153,13 +153,13 @@ class HeldWorker:
 
     @property
     def is_held(self) -> bool:
-        """Whether it stands at a point, and can be let go on."""
-        return self._thread is not None and self._stopped.is_set()
+        """Whether it stands at a point, and can be let go on. One that has come to its end stands at none."""
+        return self._thread is not None and self._stopped.is_set() and bool(self._point)
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it is between two points: busy, or held by a lock of the database."""
-        return self._thread is not None and not self._stopped.is_set()
+        """Whether it is between two points: busy, held by a lock of the database, or at an end that nobody has seen."""
+        return self._thread is not None and not self.is_held
 
     @property
     def point(self) -> str | None:
