@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from orchestrator.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, PredicateFailedError
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from orchestrator.errors import OrchestratorError, UnavailableError
 from orchestrator.language.vocabulary import Actor
 from orchestrator.services.context import Context
 from orchestrator.services.starting import start_process
@@ -17,7 +21,10 @@ _BATCH: Final = 200
 _SHOWN: Final = 50
 # Longer than a process that failed here waits to be resumed.
 _REMEMBERED_HOURS: Final = 24.0 * 60
-_REFUSALS: Final = (ForbiddenError, PredicateFailedError, InvalidInputError, ConflictError, NotFoundError)
+# Begun again later, it can be done.
+_NOT_NOW: Final = (UnavailableError, OperationalError, InterfaceError, PoolTimeoutError)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ def start_validations(context: Context, actor: Actor, process_id: UUID, product_
         product_type: of the subscriptions; None: all.
 
     Raises:
-        EnginePausedError: the engine was paused meanwhile; begun again later, the rest is started.
+        UnavailableError: the engine was paused, or a server does not answer; begun again later, the rest is started.
     """
     settings = context.settings.model_copy(update={"idempotency_hours": _REMEMBERED_HOURS})
     remembering = replace(context, settings=settings)
@@ -62,6 +69,11 @@ def _start(context: Context, actor: Actor, process_id: UUID, one: ToValidate, wo
     key = f"{process_id} {workflow_name} {one.subscription_id}"
     try:
         start_process(context, actor, workflow_name, pages, idempotency_key=key)
-    except _REFUSALS as refusal:
+    except _NOT_NOW:
+        raise
+    except OrchestratorError as refusal:
         return str(refusal).replace(str(one.subscription_id), "...")
+    except Exception as error:
+        log.warning("a validation cannot be started", subscription_id=str(one.subscription_id), exc_info=error)
+        return f"its code failed with {type(error).__name__}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Lock
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 _MOST_AT_ONCE: Final = 2_000
 _STARTERS: Final = 4
 _MOST_IN_A_ROW: Final = 100
+_SLOW_SECONDS: Final = 60.0
 # A tick and the end of a leader may pass before anybody looks; a clock that slept longer did not look.
 _TOLERANCE: Final = timedelta(seconds=3)
 _LONGEST_SILENCE: Final = timedelta(seconds=10)
@@ -55,7 +57,7 @@ class ScheduleRunner:
         self._looker: ThreadPoolExecutor | None = None
         self._starters: ThreadPoolExecutor | None = None
         self._look: Future[None] | None = None
-        self._under_way: set[UUID] = set()
+        self._under_way: dict[UUID, float] = {}
         self._lock = Lock()
 
     def tick(self, leads: bool) -> None:
@@ -77,6 +79,7 @@ class ScheduleRunner:
             agenda = read_agenda(self._context, _MOST_AT_ONCE if leads else 0)
             horizon = self._watch.look(agenda.moment)
             self._begin(agenda, horizon)
+            self._tell_of_slow_ones()
         except Exception as error:  # noqa: BLE001 - the next tick looks again
             log.warning("the clock cannot look at the schedules", error=f"{type(error).__name__}: {error}".strip())
 
@@ -86,8 +89,17 @@ class ScheduleRunner:
             with self._lock:
                 if schedule_id in self._under_way:
                     continue
-                self._under_way.add(schedule_id)
+                self._under_way[schedule_id] = time.monotonic()
             self._starters.submit(self._run, schedule_id, horizon, schedule_id in agenda.unblocked)
+
+    def _tell_of_slow_ones(self) -> None:
+        """Code of authors that does not come back keeps a thread from all other schedules: somebody has to know."""
+        now = time.monotonic()
+        with self._lock:
+            slow = [one for one, begin in self._under_way.items() if now - begin > _SLOW_SECONDS]
+            self._under_way |= dict.fromkeys(slow, now)
+        if slow:
+            log.warning("starts of schedules take long", schedule_ids=[str(one) for one in slow], threads=_STARTERS)
 
     def _run(self, schedule_id: UUID, horizon: datetime, unblocked: bool) -> None:
         try:
@@ -101,4 +113,4 @@ class ScheduleRunner:
             log.warning("a schedule was not run, it is tried again", schedule_id=str(schedule_id), error=told)
         finally:
             with self._lock:
-                self._under_way.discard(schedule_id)
+                self._under_way.pop(schedule_id, None)

@@ -214,6 +214,13 @@ def test_what_may_not_be_validated_is_counted_by_its_reason(world: World) -> Non
     found = start_validations(world.context, OPERATOR, uuid4())
     assert (found.started, found.refused) == (0, {"validate_port: not on Sundays": 1})
 
+    def breaks(_: PredicateContext) -> RunPredicatePass:
+        raise ZeroDivisionError
+
+    workflows["validate_port"] = replace(workflows["validate_port"], run_predicate=breaks)
+    found = start_validations(world.context, OPERATOR, uuid4())
+    assert found.refused == {"validate_port: its code failed with ZeroDivisionError": 1}
+
 
 def test_while_the_engine_is_paused_it_waits_and_then_goes_on(world: World) -> None:
     for _ in range(3):
