@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import Any, LiteralString
@@ -105,7 +106,7 @@ class Sweep:
             self._connection = psycopg.connect(
                 self._url,
                 autocommit=True,
-                application_name="orchestrator clock",
+                application_name=f"orchestrator clock {os.getpid()}",
                 connect_timeout=5,
                 keepalives_idle=2,
                 keepalives_interval=1,

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 
 from tests.chaos.blow import Blow
-from tests.chaos.plant import Place
 from tests.chaos.storm import NoTargetError, Storm
 
 
@@ -23,41 +22,36 @@ def sigterm_clock(storm: Storm) -> None:
 
 def stop_clock(storm: Storm) -> None:
     """SIGSTOP of the clock that leads, until another has taken over; then SIGCONT."""
-    place, backend = _leader(storm)
     storm.await_held()
+    pid, another_leads = _leader(storm)
     blow = Blow(storm, "stop_clock")
-    os.kill(place.main, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
     try:
-        recovery = storm.until(_another_leads(storm, backend), blow.began, "stop_clock: another clock leads", 30)
+        recovery = storm.until(another_leads, blow.began, "stop_clock: another clock leads", 30)
     finally:
-        os.kill(place.main, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     blow.recovered(recovery)
 
 
 def _end_leader(storm: Storm, kind: str, number: signal.Signals) -> None:
-    place, backend = _leader(storm)
     storm.await_held()
+    pid, another_leads = _leader(storm)
     blow = Blow(storm, kind)
-    os.kill(place.main, number)
-    blow.recovered(storm.until(_another_leads(storm, backend), blow.began, f"{kind}: another clock leads"))
+    os.kill(pid, number)
+    blow.recovered(storm.until(another_leads, blow.began, f"{kind}: another clock leads"))
 
 
-def _leader(storm: Storm) -> tuple[Place, int]:
-    """The clock that leads, and its server process."""
+def _leader(storm: Storm) -> tuple[int, Callable[[], bool]]:
+    """The process of the clock that leads, and what tells that another one does."""
+    found: list[tuple[int, int]] = []
 
-    def place() -> Place | None:
-        last = {each: each.said().rpartition("this clock ")[2] for each in storm.plant.of_kind("beat") if each.process}
-        leading = [each for each, said in last.items() if said.startswith("leads")]
-        return leading[0] if len(leading) == 1 else None
+    def leads() -> bool:
+        leader, clocks = storm.sight.leader(), [place.main for place in storm.plant.of_kind("beat") if place.process]
+        found[:] = [leader] if leader is not None and leader[1] in clocks else []
+        return bool(found)
 
-    if not storm.plant.wait(lambda: place() is not None and storm.sight.leader() is not None, 20):
+    if not storm.plant.wait(leads, 20):
         storm.violations.append("no clock leads")
         raise NoTargetError
-    found, backend = place(), storm.sight.leader()
-    assert found is not None
-    assert backend is not None
-    return found, backend
-
-
-def _another_leads(storm: Storm, backend: int) -> Callable[[], bool]:
-    return lambda: storm.sight.leader() not in (None, backend)
+    ((backend, pid),) = found
+    return pid, lambda: (storm.sight.leader() or (backend, pid))[0] != backend

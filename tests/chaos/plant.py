@@ -46,7 +46,6 @@ class Place:
     log: Path
     process: subprocess.Popen[bytes] | None = None
     due: float = 0.0
-    log_start: int = 0
 
     @property
     def kind(self) -> str:
@@ -69,12 +68,6 @@ class Place:
         with suppress(ProcessLookupError):
             os.killpg(self.main, number)
 
-    def said(self) -> str:
-        """What the process that runs now has said."""
-        with self.log.open("rb") as log:
-            log.seek(self.log_start)
-            return log.read().decode(errors="replace")
-
     def look_after(self) -> None:
         """Start it when it is due; notice that it has ended, and take what it left behind with it."""
         now = time.monotonic()
@@ -89,7 +82,6 @@ class Place:
 
     def _start(self) -> None:
         with self.log.open("ab") as output:
-            self.log_start = output.tell()
             self.process = spawn(self.command, environment=self.environment, death_signal=signal.SIGKILL, stdout=output)
 
     def stop(self, seconds: float) -> None:

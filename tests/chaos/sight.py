@@ -22,9 +22,11 @@ WHERE p.claim IS NOT NULL AND p.status = 'running' AND EXISTS (
 ORDER BY p.seq
 """
 _OPEN = "SELECT seq, position, claim FROM processes WHERE status IN ('created', 'running', 'resumed')"
-_LEADER = """
-SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-   AND ((classid::bigint << 32) | objid::bigint) = %(key)s
+_LEADER = r"""
+SELECT l.pid, substring(a.application_name FROM '^orchestrator clock (\d+)$')::int
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+   AND ((l.classid::bigint << 32) | l.objid::bigint) = %(key)s
 """
 _DESCRIBE = """
 SELECT seq, status, position, attempt, claim IS NOT NULL AS claimed, claimed_by,
@@ -85,10 +87,10 @@ class Sight:
             return list(before)
         return [seq for seq, spot in before.items() if seq in now and not _moved(spot, now[seq])]
 
-    def leader(self) -> int | None:
-        """The server process of the clock that leads."""
+    def leader(self) -> tuple[int, int] | None:
+        """The server process of the clock that leads, and the process of that clock."""
         rows = self.rows(_LEADER, key=CLOCK_LOCK)
-        return rows[0][0] if rows else None
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def describe(self, seqs: list[int]) -> str:
         """What the rows of these processes say, for a person."""
