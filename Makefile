@@ -2,7 +2,7 @@ PYTHON ?= python3
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow chaos check
+.PHONY: help up demo test test-slow chaos bench bench-quick check
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ test-slow: $(INSTALLED)  ## run the slow tests
 
 chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that nothing is lost (SEED=n repeats a plan, SEED=1-10: ten runs)
 	.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+bench: $(INSTALLED)  ## measure beside the peers and beside Celery alone, in turn; writes bench/results/latest.json
+	.venv/bin/python -m bench
+
+bench-quick: $(INSTALLED)  ## the same in short: throughput, latency and starts, once each
+	.venv/bin/python -m bench --quick
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

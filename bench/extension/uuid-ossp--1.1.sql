@@ -1,0 +1,1 @@
+CREATE FUNCTION uuid_generate_v4() RETURNS uuid VOLATILE PARALLEL SAFE LANGUAGE sql AS 'SELECT gen_random_uuid()';

@@ -1,0 +1,1 @@
+"""What runs in the contenders' own processes, each in its own environment."""
