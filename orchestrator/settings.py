@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     flower_password: SecretStr | None = Field(None, description="Asked for by Flower, user `orchestrator`.")
 
     worker_concurrency: int = Field(2, ge=1, description="Prefork children of one worker.")
+    burst_seconds: float = Field(
+        0.0, ge=0, le=60, description="Seconds for which a child may go on with one process without a message."
+    )
     task_events: bool = Field(False, description="Send Celery's task events (Flower needs them; they cost throughput).")
     target_queues: dict[str, str] = Field(
         default_factory=dict, description='A queue of its own for a target, as JSON: {"VALIDATE": "validations"}.'

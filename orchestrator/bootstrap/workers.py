@@ -46,7 +46,7 @@ def build_worker(settings: Settings) -> Celery:
             raise SettingsError(f"the database lacks migrations ({', '.join(missing)}): run `orchestrator db upgrade`")
 
     worker.install(application, check)
-    register_run_step(application, worker.runner, bell)
+    register_run_step(application, worker.runner, bell, settings.burst_seconds)
     sweep = Sweep(database_url, queue_of=partial(queue_for, settings))
     schedules = ScheduleRunner(context)
     application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell, schedules=schedules)

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, Task
 
 from orchestrator.engine.bell import Bell
-from orchestrator.engine.runner import StepRunner
+from orchestrator.engine.runner import StepReport, StepRunner
 from orchestrator.errors import StepFailedError
 from orchestrator.tasks.bell import RUN_STEP
 
 
-def register_run_step(application: Celery, runner: Callable[[], StepRunner], bell: Bell) -> None:
+def register_run_step(
+    application: Celery, runner: Callable[[], StepRunner], bell: Bell, burst_seconds: float = 0.0
+) -> None:
     """Add the task to the application.
 
     Args:
         application: the Celery application.
         runner: gives the step runner of this worker child.
         bell: rings for the step after this one.
+        burst_seconds: how long a child may go on with the steps of one process before it rings for the next. Each is
+            claimed and recorded on its own; only the message between them is left out.
     """
 
     def run_step(task: Task[Any, Any], /, *, seq: int, **_: Any) -> str:
-        report = runner().run(seq, task.request.id)
-        if report is None:
-            return "nothing to do"
-        if report.rings:
-            bell.ring(report.rings)
-        if report.failure is not None:
-            raise StepFailedError(report.failure)
-        return str(report.status)
+        burst_ends = time.monotonic() + burst_seconds
+        recorded: list[StepReport] = []
+        # A child that dies in a burst leaves the message of its first step with the broker, as it would after one step.
+        while (report := runner().run(seq, task.request.id)) is not None:
+            recorded.append(report)
+            goes_on = report.ring is not None and time.monotonic() < burst_ends
+            bells = report.others if goes_on else report.rings
+            if bells:
+                bell.ring(bells)
+            if report.failure is not None:
+                raise StepFailedError(report.failure)
+            if not goes_on:
+                break
+        return _ended(recorded)
 
     application.task(bind=True, name=RUN_STEP, throws=(StepFailedError,), shared=False)(run_step)
+
+
+def _ended(recorded: list[StepReport]) -> str:
+    """What Flower shows as the result."""
+    match recorded:
+        case []:
+            return "nothing to do"
+        case [one]:
+            return str(one.status)
+        case [first, *_, last]:
+            return f"{last.status}, {len(recorded)} steps in one burst: {first.step_key} to {last.step_key}"
+    raise AssertionError
