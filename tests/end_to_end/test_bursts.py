@@ -107,6 +107,7 @@ def test_a_burst_commits_each_step_by_itself_and_leaves_out_the_messages(start_w
     assert "12 steps in one burst: start to done" in (worker.gates / "worker.log").read_text()
 
 
+@pytest.mark.slow
 def test_without_bursts_each_step_has_a_message_of_its_own(start_worker: Callable[[float], Any]) -> None:
     with start_worker(0) as worker:
         process_id = worker.run("ten_steps")
@@ -116,6 +117,7 @@ def test_without_bursts_each_step_has_a_message_of_its_own(start_worker: Callabl
     assert len({task for _, _, task, _ in steps}) == len(steps) == len(KEYS)
 
 
+@pytest.mark.slow
 def test_a_child_killed_in_a_burst_goes_on_at_the_step_it_died_in(start_worker: Callable[[float], Any]) -> None:
     with start_worker(20) as worker:
         gate = Gate(worker.gates, "burst")
@@ -133,6 +135,7 @@ def test_a_child_killed_in_a_burst_goes_on_at_the_step_it_died_in(start_worker: 
         assert worker.rows("SELECT entry FROM ledger") == [("burst",)]
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_for_each_step_of_a_burst(start_worker: Callable[[float], Any]) -> None:
     with start_worker(20) as worker:
         process_id = worker.run("takes_too_long")
