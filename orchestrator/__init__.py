@@ -58,8 +58,8 @@ if TYPE_CHECKING:
         Target,
         UUIDstr,
     )
+    from orchestrator.language.workflow_definition import Workflow
     from orchestrator.language.workflows import (
-        Workflow,
         create_workflow,
         modify_workflow,
         reconcile_workflow,
@@ -211,8 +211,8 @@ _HOMES = {
         "Target",
         "UUIDstr",
     ),
+    "orchestrator.language.workflow_definition": ("Workflow",),
     "orchestrator.language.workflows": (
-        "Workflow",
         "create_workflow",
         "modify_workflow",
         "reconcile_workflow",

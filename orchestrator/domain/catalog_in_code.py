@@ -16,7 +16,7 @@ from orchestrator.domain.value_types import adapter_of, json_kinds, takes_none, 
 from orchestrator.errors import AuthoringError
 from orchestrator.language.catalog import Catalog, ProductFacts
 from orchestrator.language.vocabulary import ON_EVERY_PRODUCT, SubscriptionLifecycle, Target
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 
 TASKS = frozenset({Target.SYSTEM, Target.VALIDATE})
 

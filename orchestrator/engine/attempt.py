@@ -48,7 +48,7 @@ from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Ou
 from orchestrator.language.step_list import Step
 from orchestrator.language.timers import moment_of
 from orchestrator.language.transitions import Transition
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.storage.session import Origin, current_session
 from orchestrator.storage.step_statements import COUNT_RETRIES, HAS_WAITED, SET_DEADLINE
 

@@ -25,7 +25,7 @@ from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import Child, Done, Outcome, WaitsForChildren
 from orchestrator.language.transitions import ENDED
 from orchestrator.language.vocabulary import ProcessStatus, State
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, LOCK_PARENT, START_CHILD
 from orchestrator.storage.step_statements import HAS_WAITED, LOCK_PROCESS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.language.vocabulary import Actor
 
 if TYPE_CHECKING:
-    from orchestrator.language.workflows import Workflow
+    from orchestrator.language.workflow_definition import Workflow
 
 
 class AuthAction(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.errors import AuthoringError, UnknownWorkflowError
 from orchestrator.language.json_values import to_json
 from orchestrator.language.parameters import plan_of
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 
 
 @dataclass(frozen=True)

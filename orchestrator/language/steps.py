@@ -7,10 +7,9 @@ step that it holds and is no step itself.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import (
@@ -31,11 +30,10 @@ from orchestrator.language.actions import (
     Wrapper,
 )
 from orchestrator.language.admission import Authorizer
+from orchestrator.language.step_checks import as_lifecycle, called, check_function, check_name, check_time_limit
+from orchestrator.language.step_keys import key_of, slug
 from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.vocabulary import Assignee, State, SubscriptionLifecycle, Target
-
-_KEY = re.compile(r"[\w.\-]{1,200}")
-_LONGEST_TIME_LIMIT: Final = 365 * 86_400.0
 
 begin: Final = StepList()
 init: Final = StepList([Step("Start", "start", Start())])
@@ -75,7 +73,7 @@ def step(
     def decorate(function: Function) -> Step:
         check_function(name, function)
         if inspect.isgeneratorfunction(function):
-            raise AuthoringError(f"step {name!r}: {_called(function)} has a yield; use @inputstep for a form")
+            raise AuthoringError(f"step {name!r}: {called(function)} has a yield; use @inputstep for a form")
         return Step(
             name,
             key_of(name, function, key),
@@ -215,92 +213,8 @@ def ensure_provisioning_status(steps: Step | StepList) -> StepList:
     )
 
 
-def as_lifecycle(status: object, place: str) -> SubscriptionLifecycle:
-    """A status as `SubscriptionLifecycle`.
-
-    Raises:
-        AuthoringError: that is no status.
-    """
-    try:
-        return SubscriptionLifecycle(status)  # type: ignore[arg-type]
-    except ValueError:
-        known = ", ".join(one.name for one in SubscriptionLifecycle)
-        raise AuthoringError(f"{place}: {status!r} is not a SubscriptionLifecycle ({known})") from None
-
-
-def check_time_limit(place: str, seconds: object) -> None:
-    """Refuse what is no number of seconds, or None.
-
-    Raises:
-        AuthoringError: it is neither; the message names the place.
-    """
-    if seconds is None:
-        return
-    if not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_TIME_LIMIT:
-        raise AuthoringError(f"{place}: time_limit must be more than 0 seconds, and a year at most, not {seconds!r}")
-
-
-def slug(name: str, otherwise: str) -> str:
-    """A name as a key: lower case, with underscores."""
-    return re.sub(r"\W+", "_", name.lower()).strip("_")[:100] or otherwise
-
-
-def check_function(name: str, function: object) -> None:
-    """Refuse what cannot take its arguments from the state by name.
-
-    Raises:
-        AuthoringError: not a function, a coroutine function, or one with `*args`, `**kwargs` or positional-only
-            parameters.
-    """
-    if isinstance(function, Step) or not callable(function):
-        raise AuthoringError(f"step {name!r}: expected a function, got {_called(function)}")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise AuthoringError(f"step {name!r}: {_called(function)} is async; a step is an ordinary function")
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:
-        raise AuthoringError(f"step {name!r}: the parameters of {_called(function)} cannot be seen") from None
-    except NameError:  # Python 3.14 evaluates annotations here; what is not there yet is looked up later
-        return
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise AuthoringError(
-                f"step {name!r}: the parameter {str(parameter)!r} of {_called(function)} cannot be filled from the "
-                "state by its name; a decorator around the function needs functools.wraps"
-            )
-
-
 def _wrap(wrapper: Wrapper, place: str) -> Callable[[Step | StepList], StepList]:
     def wrap(steps: Step | StepList) -> StepList:
         return as_step_list(steps, place).map(lambda one: replace(one, wrappers=(wrapper, *one.wrappers)))
 
     return wrap
-
-
-def key_of(name: str, function: Any, key: str | None) -> str:
-    """The key that the author chose, else one that is made of the name of the function.
-
-    Raises:
-        AuthoringError: the chosen one cannot be a key.
-    """
-    if key is None:
-        written = getattr(function, "__name__", "")
-        return written if written.isidentifier() else slug(name, "step")
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise AuthoringError(f"step {name!r}: a key is made of letters, digits, '_', '-' and '.', not {key!r}")
-    return key
-
-
-def check_name(decorator: str, name: object) -> None:
-    """Refuse what cannot be shown as the name of a step.
-
-    Raises:
-        AuthoringError: it is no text, or an empty one.
-    """
-    if not isinstance(name, str) or not name.strip() or "\x00" in name:
-        shown = _called(name) if callable(name) else repr(name)
-        raise AuthoringError(f'write @{decorator}("what people are shown"): its name must be text, not {shown}')
-
-
-def _called(value: object) -> str:
-    return str(getattr(value, "__qualname__", None) or getattr(value, "name", None) or type(value).__name__)

@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from orchestrator.errors import AuthoringError, TimerError
 from orchestrator.language.actions import Duration, Moment, Sleep, Until
+from orchestrator.language.step_checks import check_name
+from orchestrator.language.step_keys import key_of
 from orchestrator.language.step_list import Step
-from orchestrator.language.steps import check_name, key_of
 from orchestrator.language.vocabulary import State
 
 _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(AwareDatetime)

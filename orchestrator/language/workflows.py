@@ -1,24 +1,19 @@
-"""Workflows, and the decorators that make them from functions that return steps."""
+"""The decorators that make workflows from functions that return steps."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import Finish
 from orchestrator.language.admission import Authorizer, RunPredicate
 from orchestrator.language.parameters import plan_if_resolvable
+from orchestrator.language.step_checks import as_lifecycle, check_time_limit
+from orchestrator.language.step_keys import with_unique_keys
 from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.steps import (
-    as_lifecycle,
     begin,
-    check_time_limit,
     done,
     init,
     resync,
@@ -29,58 +24,10 @@ from orchestrator.language.steps import (
 )
 from orchestrator.language.supply import unsupplied, warn_of
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
+from orchestrator.language.workflow_definition import Workflow
 
 Body = Callable[[], StepList | Step]
 Decorator = Callable[[Body], "Workflow"]
-
-
-@dataclass(frozen=True)
-class Workflow:
-    """A workflow: a flat list of steps with unique keys, and how it is started.
-
-    Attributes:
-        name: the name of the function that it was made from.
-        target: as the code has it; the row in the database wins.
-        initial_input_form: a generator function of form pages, a page class, a function that returns one, or None.
-        time_limit: the seconds that a process has from its start, None when it may take as long as it takes.
-    """
-
-    name: str
-    description: str
-    target: Target
-    steps: tuple[Step, ...]
-    initial_input_form: Any = None
-    authorize_callback: Authorizer | None = None
-    retry_auth_callback: Authorizer | None = None
-    run_predicate: RunPredicate | None = None
-    is_task: bool = False
-    time_limit: float | None = None
-
-    @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the steps in their order."""
-        return tuple(one.key for one in self.steps)
-
-    @cached_property
-    def version(self) -> str:
-        """A hash over keys and kinds of the steps: 64 hexadecimal digits. Names and code do not change it."""
-        text = json.dumps([[one.key, one.kind] for one in self.steps])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def pinned(self) -> list[dict[str, Any]]:
-        """The steps as a version of the workflow is stored: objects with key, name, kind and assignee."""
-        return [
-            {"key": one.key, "name": one.name, "kind": one.kind, "assignee": str(one.assignee)} for one in self.steps
-        ]
-
-    def step(self, key: str) -> Step | None:
-        """The step with this key, None when there is none."""
-        return self._steps_by_key.get(key)
-
-    @cached_property
-    def _steps_by_key(self) -> dict[str, Step]:
-        return {one.key: one for one in self.steps}
 
 
 def workflow(
@@ -289,7 +236,7 @@ def _decorator(
             name,
             description,
             _as_target(kind, target),
-            _with_unique_keys(name, steps),
+            with_unique_keys(name, steps),
             initial_input_form,
             authorize_callback,
             retry_auth_callback,
@@ -323,30 +270,6 @@ def _as_target(kind: str, target: object) -> Target:
 
 def _additional(kind: str, steps: StepList | Step | None) -> StepList:
     return begin if steps is None else as_step_list(steps, f"in additional_steps of {kind}")
-
-
-def _with_unique_keys(name: str, steps: StepList) -> tuple[Step, ...]:
-    """Number the keys that repeat. A key that the author chose is never changed, so it must not be taken."""
-    natural = {one.key for one in steps if not one.has_own_key}
-    given: Counter[str] = Counter()
-    keyed: list[Step] = []
-    for one in steps:
-        if one.has_own_key:
-            keyed.append(one)
-            continue
-        key = one.key
-        given[key] += 1
-        while given[one.key] > 1:
-            key = f"{one.key}_{given[one.key]}"
-            if key not in natural:
-                break
-            given[one.key] += 1
-        keyed.append(replace(one, key=key))
-    for key, times in Counter(one.key for one in keyed).items():
-        if times > 1:
-            names = " and ".join(repr(one.name) for one in keyed if one.key == key)
-            raise AuthoringError(f"workflow {name!r}: the key {key!r} is that of {times} steps: {names}")
-    return tuple(keyed)
 
 
 def _check(made: Workflow) -> None:

@@ -9,7 +9,7 @@ from orchestrator.errors import ForbiddenError
 from orchestrator.language.admission import AuthAction, AuthContext, Authorizer
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import Actor
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 
 _VERBS = {
     AuthAction.START_WORKFLOW: "start",

@@ -15,7 +15,8 @@ from orchestrator.language.forms import FormGenerator, SubmitFormPage
 from orchestrator.language.step_list import StepList
 from orchestrator.language.steps import begin, done, init, step, store_process_subscription
 from orchestrator.language.vocabulary import Actor, State, Target, UUIDstr
-from orchestrator.language.workflows import Workflow, task, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import task, workflow
 from orchestrator.services.catalog_check import compare_catalog
 from orchestrator.services.catalog_sentences import sentence_of
 from orchestrator.services.cleaning import clean_up

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.errors import CodeMissingError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import Step
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.storage.process_statements import ProcessRow
 
 

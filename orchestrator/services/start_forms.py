@@ -15,7 +15,7 @@ from orchestrator.errors import ProductNotFoundError
 from orchestrator.language.calling import read_result
 from orchestrator.language.forms import FormPage
 from orchestrator.language.vocabulary import State, Target
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.services.forms import Form, FormPages, fill_in
 from orchestrator.storage.process_statements import StartSubject, WorkflowRow, find_products, find_start_subject
 from orchestrator.storage.tables import ProductTable

@@ -19,7 +19,7 @@ from orchestrator.errors import (
 )
 from orchestrator.language.admission import PredicateContext, RunPredicateFail
 from orchestrator.language.vocabulary import Actor, State, Target
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from orchestrator.language.actions import AwaitCallback, Children, Lens, Retry, When
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import Assignee
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 
 # How a step is drawn: an edge of the process, a person, a wait, work of the engine, or a function of the author's.
 Shape = Literal["edge", "person", "wait", "engine", "function"]

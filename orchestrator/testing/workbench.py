@@ -21,7 +21,7 @@ from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.runner import Limits
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.vocabulary import Actor, State, Target
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.migrations.catalog import create_workflow
 from orchestrator.services.callbacks import deliver_callback
 from orchestrator.services.catalog_packages import load_catalog
