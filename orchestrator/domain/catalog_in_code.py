@@ -34,6 +34,12 @@ class CodeField:
     description: str
     kinds: frozenset[str]
     needed_in: frozenset[str]
+
+    @property
+    def needed_while_live(self) -> frozenset[str]:
+        """`needed_in` without the status of what has ended, which nobody fills in any more."""
+        return self.needed_in - {SubscriptionLifecycle.TERMINATED.value}
+
     adapter: TypeAdapter[Any] = dataclass_field(compare=False, repr=False)
     needs: tuple[TypeAdapter[Any], ...] = dataclass_field(compare=False, repr=False)
 

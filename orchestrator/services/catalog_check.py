@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from orchestrator.domain.catalog_differences import CatalogDifference, catalog_differences
+from orchestrator.domain.catalog_comparison import catalog_differences
+from orchestrator.domain.catalog_differences import CatalogDifference
 from orchestrator.domain.catalog_in_code import CodeCatalog, describe_code
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.catalog_sentences import Sentence, sentence_of

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from orchestrator.domain.catalog_comparison import catalog_differences
 from orchestrator.domain.catalog_differences import (
     BlockExtra,
     BlockMissing,
@@ -26,7 +27,6 @@ from orchestrator.domain.catalog_differences import (
     ValuesMissing,
     WorkflowExtra,
     WorkflowMissing,
-    catalog_differences,
 )
 from orchestrator.domain.catalog_in_code import CodeCatalog, CodeField
 from orchestrator.errors import InvalidInputError

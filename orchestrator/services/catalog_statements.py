@@ -8,7 +8,6 @@ from typing import Any, Final, assert_never
 from uuid import UUID, uuid5
 
 from orchestrator.domain.catalog_differences import (
-    TERMINATED,
     BlockExtra,
     BlockMissing,
     CatalogDifference,
@@ -213,7 +212,7 @@ class Writer:
         words = {
             "description": field.description,
             "resource_type_id": self._id("resource type", field.name),
-            "needed_in": [] if has_default else sorted(field.needed_in - {TERMINATED}),
+            "needed_in": [] if has_default else sorted(field.needed_while_live),
         }
         place = (_REVISION, block, field.name)
         yield (
