@@ -17,7 +17,7 @@ from orchestrator.api.schemas_catalog import (
     ResourceTypeSchema,
 )
 from orchestrator.services import products
-from orchestrator.services.catalog_values import BlockView, ProductView, ResourceTypeView
+from orchestrator.services.catalog_views import BlockView, ProductView, ResourceTypeView
 
 blueprint = build_blueprint("products", "/products", "What can be subscribed to.")
 blocks_blueprint = build_blueprint("product_blocks", "/product_blocks", "What products are made of.")

@@ -10,7 +10,7 @@ from orchestrator.api.lists import ListAnswer, ListParameters, list_answer, list
 from orchestrator.api.requests import current_actor, current_context, request_id
 from orchestrator.api.schemas_catalog import DescriptionChange, WorkflowDetailSchema, WorkflowSchema
 from orchestrator.services import workflows
-from orchestrator.services.catalog_values import WorkflowView
+from orchestrator.services.catalog_views import WorkflowView
 
 blueprint = build_blueprint("workflows", "/workflows", "What can be done to subscriptions.")
 

@@ -12,7 +12,7 @@ from orchestrator.cli.output import json_option, print_json, print_table
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context
 from orchestrator.errors import UnknownWorkflowError
-from orchestrator.services.catalog_values import WorkflowView
+from orchestrator.services.catalog_views import WorkflowView
 from orchestrator.services.context import Context
 from orchestrator.services.list_queries import MAX_PAGE_SIZE, Condition, ListQuery, NumberedPage
 from orchestrator.services.mermaid import mermaid_of

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from orchestrator.errors import NotFoundError, ProductInUseError, ProductNotFoundError
 from orchestrator.language.vocabulary import Actor
 from orchestrator.services import audit
-from orchestrator.services.catalog_values import (
+from orchestrator.services.catalog_views import (
     BlockView,
     ProductView,
     ResourceTypeView,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from orchestrator.errors import UnknownWorkflowError
 from orchestrator.language.vocabulary import Actor
-from orchestrator.services.catalog_values import StepView, WorkflowView, workflow_view
+from orchestrator.services.catalog_views import WorkflowStepView, WorkflowView, workflow_view
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.products import change_row
@@ -75,8 +75,8 @@ def _find(session: Session, workflow_id: UUID) -> WorkflowTable:
     return row
 
 
-def _steps(context: Context, name: str) -> tuple[StepView, ...] | None:
+def _steps(context: Context, name: str) -> tuple[WorkflowStepView, ...] | None:
     code = context.catalog.workflows.get(name)
     if code is None:
         return None
-    return tuple(StepView(one.name, one.key, one.kind, str(one.assignee), one.group) for one in code.steps)
+    return tuple(WorkflowStepView(one.name, one.key, one.kind, str(one.assignee), one.group) for one in code.steps)
