@@ -305,7 +305,7 @@ class EnginePausedError(UnavailableError):
     """The engine is paused."""
 
 
-class CodeMissingError(ConflictError):
+class NotDeployedError(ConflictError):
     """The code of the workflow that this process runs is not in the catalog here."""
 
 

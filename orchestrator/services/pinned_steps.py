@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.errors import CodeMissingError
+from orchestrator.errors import NotDeployedError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import Step
 from orchestrator.language.workflow_definition import Workflow
@@ -13,11 +13,11 @@ def deployed_workflow(catalog: Catalog, row: ProcessRow) -> Workflow:
     """The code of the workflow that a process runs.
 
     Raises:
-        CodeMissingError: it is not in the catalog here.
+        NotDeployedError: it is not in the catalog here.
     """
     workflow = catalog.workflows.get(row.workflow_name)
     if workflow is None:
-        raise CodeMissingError(
+        raise NotDeployedError(
             f"the code of the workflow {row.workflow_name!r} is not in ORCHESTRATOR_CATALOG here; deploy it first"
         )
     return workflow
@@ -33,11 +33,11 @@ def present_step(workflow: Workflow, row: ProcessRow) -> Step:
     """The step that a process stands at.
 
     Raises:
-        CodeMissingError: the deployed workflow has no such step.
+        NotDeployedError: the deployed workflow has no such step.
     """
     step = None if row.step_key is None else workflow.step(row.step_key)
     if step is None:
-        raise CodeMissingError(
+        raise NotDeployedError(
             f"the workflow {workflow.name!r} that is deployed here has no step {row.step_key!r}, at which the process "
             "stands; deploy code that has it"
         )

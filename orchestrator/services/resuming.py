@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from orchestrator.engine.bell import Ring
-from orchestrator.errors import CodeMissingError, ConflictError, ProcessNotFoundError
+from orchestrator.errors import ConflictError, NotDeployedError, ProcessNotFoundError
 from orchestrator.language.actions import Form, Function
 from orchestrator.language.calling import Focus, focus_on
 from orchestrator.language.outcomes import Done, Skipped
@@ -107,11 +107,11 @@ def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
     """The form of an input step, the part of the state that it is filled in on, and what messages call it.
 
     Raises:
-        CodeMissingError: the deployed step has no form any more.
+        NotDeployedError: the deployed step has no form any more.
         ConflictError: the step's condition does not hold any more.
     """
     if not isinstance(step.action, Form):
-        raise CodeMissingError(f"the step {step.name!r} that is deployed here asks for no input any more")
+        raise NotDeployedError(f"the step {step.name!r} that is deployed here asks for no input any more")
     focus = focus_on(step, state)
     if isinstance(focus, Skipped):
         raise ConflictError(f"the condition of the step {step.name!r} does not hold any more")

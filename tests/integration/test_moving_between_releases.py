@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.errors import CodeMissingError
+from orchestrator.errors import NotDeployedError
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.moving import migrate_process, rerun_process, skip_step
 from orchestrator.services.processes import resume_process
@@ -125,5 +125,5 @@ def test_after_a_migration_a_rerun_finds_steps_of_before_by_their_keys(releases:
 def test_without_the_code_of_the_workflow_nothing_is_moved(releases: Releases) -> None:
     process_id = failed_at(releases, "b")
     releases.catalog = Catalog()
-    with pytest.raises(CodeMissingError):
+    with pytest.raises(NotDeployedError):
         migrate_process(releases.context, OPERATOR, process_id, "a")

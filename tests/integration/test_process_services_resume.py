@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 
 from orchestrator.errors import (
-    CodeMissingError,
     ConflictError,
     EnginePausedError,
     ForbiddenError,
@@ -21,6 +20,7 @@ from orchestrator.errors import (
     FormOverflowError,
     InvalidInputError,
     NotATaskError,
+    NotDeployedError,
     ProcessNotFoundError,
 )
 from orchestrator.language.catalog import Catalog
@@ -262,7 +262,7 @@ def test_nothing_is_resumed_while_the_engine_is_paused_but_abort_works(world: Wo
 def test_a_process_whose_code_is_gone_is_shown_and_aborted_but_not_resumed(world: World) -> None:
     process_id = modify(world)
     elsewhere = replace(world.context, catalog=Catalog())
-    with pytest.raises(CodeMissingError, match="modify_port"):
+    with pytest.raises(NotDeployedError, match="modify_port"):
         resume_process(elsewhere, OPERATOR, process_id, [{"colour": "red"}])
     detail = process_detail(elsewhere, process_id)
     assert (detail.process.last_status, detail.form) == ("suspended", None)
