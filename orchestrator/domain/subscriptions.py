@@ -254,7 +254,7 @@ class SubscriptionModel(DomainModel):
 
         Raises:
             StaleSubscriptionError: somebody else saved it after it was loaded.
-        UnsafeTransitionError: the status changes, and a subscription that has come to use this one does not allow it.
+            UnsafeTransitionError: a subscription that has come to use this one does not allow the new status.
             InvalidInputError: a fixed input was changed.
             LifecycleError: the class is too loose for the status; `change_lifecycle` gives the right one.
             BlockCycleError: a block refers to itself through others.
