@@ -15,7 +15,7 @@ from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context, context_in_force
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database, build_engine
-from orchestrator.storage.migrating import Migrations
+from orchestrator.storage.migrating import Migrations, lacks
 from orchestrator.tasks.application import build_application, queue_for
 from orchestrator.tasks.bell import CeleryBell
 from orchestrator.tasks.clock import Clock
@@ -43,7 +43,7 @@ def build_worker(settings: Settings) -> Celery:
         check_secret_key(catalog, signer)
         missing = Migrations(database_url, settings.catalog_packages()).pending()
         if missing:
-            raise SettingsError(f"the database lacks migrations ({', '.join(missing)}): run `orchestrator db upgrade`")
+            raise SettingsError(lacks(missing))
 
     worker.install(application, check)
     register_run_step(application, worker.runner, bell, settings.burst_seconds)

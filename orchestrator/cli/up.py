@@ -20,7 +20,7 @@ from orchestrator.embedded.procfile import Program, read_procfile
 from orchestrator.embedded.supervisor import Supervisor
 from orchestrator.errors import MigrationError, ProcfileError
 from orchestrator.settings import Settings, read_settings, whole_environment
-from orchestrator.storage.migrating import Migrations
+from orchestrator.storage.migrating import Migrations, lacks
 
 if TYPE_CHECKING:
     from orchestrator.cli.tools import LoadTools
@@ -96,7 +96,7 @@ def bring_up_to_date(migrations: Migrations, migrate: bool) -> None:
     if not missing:
         return
     if not migrate:
-        raise MigrationError(f"The database lacks migrations ({', '.join(missing)}): run `orchestrator db upgrade`.")
+        raise MigrationError(lacks(missing))
     click.echo(f"Migrating the database: {', '.join(missing)}")
     migrations.upgrade()
 

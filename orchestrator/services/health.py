@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.services.context import Context
-from orchestrator.storage.migrating import Migrations
+from orchestrator.storage.migrating import Migrations, lacks
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _compare_migrations(context: Context) -> str:
         connection: Connection = session.connection()
         missing = migrations.pending(connection)
     if missing:
-        raise OrchestratorError(f"The database lacks {', '.join(missing)}: run `orchestrator db upgrade`.")
+        raise OrchestratorError(lacks(missing))
     return "The database has all migrations."
 
 

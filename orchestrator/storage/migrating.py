@@ -34,6 +34,11 @@ from orchestrator.storage.step_statements import MIGRATION_LOCK
 MINIMUM_VERSION = 14
 
 
+def lacks(revisions: Sequence[str]) -> str:
+    """What whoever needs these revisions is told when the database does not have them."""
+    return f"The database lacks {', '.join(revisions)}: run `orchestrator db upgrade` first."
+
+
 class Migrations:
     """The revisions that can be found, and one database to apply them to. Nothing is printed.
 
@@ -112,7 +117,7 @@ class Migrations:
         current = self.current(connection)
         script = self._script()
         if lacking := missing(script, current):
-            raise ConflictError(f"The database lacks {', '.join(lacking)}: run `orchestrator db upgrade` first.")
+            raise ConflictError(lacks(lacking))
         known = {revision.revision for revision in all_revisions(script)}
         if unknown := [name for name in current if name not in known]:
             raise ConflictError(
