@@ -26,8 +26,8 @@ from orchestrator.language.outcomes import Child, Done, Outcome, WaitsForChildre
 from orchestrator.language.transitions import ENDED
 from orchestrator.language.vocabulary import ProcessStatus, State
 from orchestrator.language.workflow_definition import Workflow
-from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, LOCK_PARENT, START_CHILD
-from orchestrator.storage.step_statements import HAS_WAITED, LOCK_PROCESS
+from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, HAVE_STARTED, LOCK_PARENT, START_CHILD
+from orchestrator.storage.step_statements import LOCK_PROCESS
 
 
 def wait_for_children(
@@ -46,7 +46,7 @@ def wait_for_children(
     """
     claim = place.claim
     here = {"seq": claim.seq, "position": claim.position, "generation": claim.generation, "key": place.key}
-    if connection.row(HAS_WAITED, here) is None:
+    if connection.row(HAVE_STARTED, here) is None:
         children = tuple(action.children(deepcopy(state)))
         twice = [branch for branch, count in Counter(child.branch for child in children).items() if count > 1]
         if twice:

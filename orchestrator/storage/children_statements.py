@@ -35,6 +35,14 @@ WITH workflow AS (
 SELECT seq, %(process_id)s::uuid, %(workflow_name)s, step_key, target, is_task FROM process
 """
 
+# Whether the step has started its children: no row if it has not, also when it failed before.
+HAVE_STARTED: Final[LiteralString] = """
+SELECT true FROM process_steps
+WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND key = %(key)s
+  AND status = 'waiting'
+LIMIT 1
+"""
+
 # How many branches of a step are still under way, and which were aborted.
 COUNT_CHILDREN: Final[LiteralString] = """
 SELECT count(DISTINCT parent_branch) FILTER (WHERE status NOT IN ('completed', 'aborted')),
