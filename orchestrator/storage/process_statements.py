@@ -68,15 +68,17 @@ SELECT seq FROM process
 """)
 
 # A process with the step list that it is pinned to, and whether the engine is paused.
-_FIND_PROCESS: Final = """
+_FIND_PROCESS: Final = text("""
 SELECT p.seq, p.process_id, p.version_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key,
        p.state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps, e.paused AS engine_paused,
        e.reason AS engine_reason
 FROM processes p JOIN workflow_versions v USING (version_id) CROSS JOIN engine_settings e
 WHERE p.process_id = :process_id
-"""
-_READ_PROCESS: Final = text(_FIND_PROCESS)
-_LOCK_PROCESS: Final = text(_FIND_PROCESS + " FOR NO KEY UPDATE OF p")
+""")
+
+# In a statement before it: one that waits for the row and reads others with it sees those as they were before, and
+# finds nothing when the process was moved to another version meanwhile.
+_LOCK_PROCESS: Final = text("SELECT FROM processes WHERE process_id = :process_id FOR NO KEY UPDATE")
 
 # Move a process past the input step that it is suspended at, if it still is. No row: somebody else was faster.
 _ANSWER: Final = text("""
@@ -215,8 +217,9 @@ def insert_process(session: Session, values: Mapping[str, Any]) -> int:
 
 def find_process(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessRow | None:
     """A process, None when there is none. `lock`: nobody else changes it before this transaction ends."""
-    statement = _LOCK_PROCESS if lock else _READ_PROCESS
-    row = session.execute(statement, {"process_id": process_id}).mappings().one_or_none()
+    if lock:
+        session.execute(_LOCK_PROCESS, {"process_id": process_id})
+    row = session.execute(_FIND_PROCESS, {"process_id": process_id}).mappings().one_or_none()
     return None if row is None else ProcessRow(**row)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+import time
 
-from orchestrator.errors import NotDeployedError
+import pytest
+from sqlalchemy import text
+
+from orchestrator.errors import NotDeployedError, ProcessNotFoundError
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.moving import migrate_process, rerun_process, skip_step
-from orchestrator.services.processes import resume_process
+from orchestrator.services.processes import abort_process, resume_process
 from tests.integration.process_world import FAULTS, OPERATOR
 from tests.integration.releases import RAN, Releases, audited, failed_at, named, own
 
@@ -127,3 +131,28 @@ def test_without_the_code_of_the_workflow_nothing_is_moved(releases: Releases) -
     releases.catalog = Catalog()
     with pytest.raises(NotDeployedError):
         migrate_process(releases.context, OPERATOR, process_id, "a")
+
+
+def test_who_comes_while_a_process_is_moved_waits_and_finds_it_in_its_new_version(releases: Releases) -> None:
+    process_id = failed_at(releases, "b")
+    releases.deploy(named("a"), named("b"))
+    releases.start()
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    refused: list[Exception] = []
+
+    def abort() -> None:
+        try:
+            abort_process(releases.context, OPERATOR, process_id, "not needed")
+        except ProcessNotFoundError as error:
+            refused.append(error)
+
+    coming = threading.Thread(target=abort)
+    with releases.context.database.transaction("tests") as session:
+        session.execute(text("UPDATE processes SET version_id = (SELECT max(version_id) FROM workflow_versions)"))
+        coming.start()
+        give_up = time.monotonic() + 20
+        while releases.world.query(waits) != [(1,)] and time.monotonic() < give_up:
+            time.sleep(0.01)
+    coming.join(20)
+    assert refused == []
+    assert releases.status(process_id) == "aborted"
