@@ -18,9 +18,9 @@ _SKIP: Final = text("""
 WITH p AS (
     UPDATE processes
     SET status = :status, position = :next_position, step_key = :next_key, last_step = :name, assignee = 'SYSTEM',
-        claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL, waiting_since = NULL,
-        failed_reason = NULL, traceback = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(),
-        change_seq = change_seq + 1
+        claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL, expires_at = NULL,
+        waiting_since = NULL, failed_reason = NULL, traceback = NULL, rung_at = clock_timestamp(),
+        last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq
     RETURNING seq, generation
 )

@@ -86,8 +86,8 @@ WITH p AS (
     UPDATE processes
     SET status = :status, position = :next_position, step_key = :next_key, last_step = :name, assignee = 'SYSTEM',
         state = (state - CAST(:removed AS text[])) || CAST(:delta AS jsonb), claim = NULL, attempt = 0, deadline = NULL,
-        waiting_for = NULL, due_at = NULL, waiting_since = NULL, failed_reason = NULL, traceback = NULL,
-        rung_at = clock_timestamp(), last_modified_at = clock_timestamp(), change_seq = change_seq + 1
+        waiting_for = NULL, due_at = NULL, expires_at = NULL, waiting_since = NULL, failed_reason = NULL,
+        traceback = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq AND status = 'suspended' AND position = :position AND generation = :generation
       AND change_seq = :change_seq
     RETURNING seq

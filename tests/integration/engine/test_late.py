@@ -19,9 +19,11 @@ from orchestrator.language.steps import done, init, inputstep, step
 from orchestrator.language.timers import sleep_for
 from orchestrator.language.vocabulary import Target
 from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.services.moving import skip_step
+from orchestrator.services.processes import resume_process
 from orchestrator.storage.database import libpq_url
 from tests.integration.engine.engine_on_test import EngineOnTest
-from tests.integration.engine.outside_system import Outside
+from tests.integration.engine.outside_system import OUTSIDE, Outside
 
 LIMIT = 600.0
 TOLD = "the process did not end within its own time limit of 600 seconds; resumed, it has as long again"
@@ -166,6 +168,25 @@ def test_a_process_that_was_answered_in_time_is_not_struck(
     engine.query("UPDATE processes SET expires_at = now() - interval '1 hour'")
     sweep.find(dict)
     assert engine.process(seq).status == "resumed"
+
+
+def test_a_process_that_has_ended_expires_no_more(engine: EngineOnTest, outside: Outside) -> None:
+    @workflow("Ends with a question", time_limit=LIMIT)
+    def ends_with_a_question() -> StepList:
+        return init >> ask
+
+    @workflow("Ends with an order", time_limit=LIMIT)
+    def ends_with_an_order() -> StepList:
+        return init >> WAITS["waiting for retry"]()
+
+    answered, skipped = engine.start(ends_with_a_question), engine.start(ends_with_an_order)
+    engine.run(answered)
+    engine.run(skipped)
+    resume_process(outside.context, OUTSIDE, engine.process(answered).process_id, [{}])
+    skip_step(outside.context, OUTSIDE, engine.process(skipped).process_id, "done by hand")
+    for seq in (answered, skipped):
+        ended = engine.process(seq)
+        assert (ended.status, ended.expires_at) == ("completed", None), "it would be looked at every second for ever"
 
 
 def holder(engine: EngineOnTest, subscription: UUID) -> tuple[bool, UUID | None]:
