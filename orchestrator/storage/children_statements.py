@@ -78,7 +78,7 @@ UPDATE processes SET status = 'resumed', waiting_for = NULL, last_modified_at = 
        change_seq = change_seq + 1, rung_at = to_timestamp(0)
 WHERE seq IN (
     SELECT seq FROM processes p
-    WHERE waiting_for = 'children' AND status = 'waiting' AND NOT paused AND engine_open()
+    WHERE waiting_for = 'children' AND status = 'waiting' AND NOT paused AND (SELECT engine_open())
       AND NOT EXISTS (
         SELECT FROM processes c
         WHERE c.parent_seq = p.seq AND c.parent_position = p.position AND c.parent_generation = p.generation

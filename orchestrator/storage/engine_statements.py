@@ -47,7 +47,7 @@ _RING_RUNNABLE: Final = text(f"""
 WITH {_HELD}, found AS MATERIALIZED (
     SELECT seq FROM processes p
     WHERE seq > :after AND status IN ('created', 'running', 'resumed') AND NOT paused AND due_at IS NULL
-      AND engine_open() AND NOT EXISTS (SELECT FROM held WHERE held.seq = p.seq)
+      AND (SELECT engine_open()) AND NOT EXISTS (SELECT FROM held WHERE held.seq = p.seq)
     ORDER BY seq LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE processes p SET rung_at = clock_timestamp()

@@ -8,12 +8,12 @@ from typing import Final, LiteralString
 FIND_LATE: Final[LiteralString] = """
 WITH late AS MATERIALIZED (
     (SELECT seq, true AS of_callback FROM processes
-     WHERE due_at <= clock_timestamp() AND status = 'awaiting_callback' AND NOT paused AND engine_open()
+     WHERE due_at <= statement_timestamp() AND status = 'awaiting_callback' AND NOT paused AND (SELECT engine_open())
      ORDER BY due_at LIMIT %(most)s)
     UNION ALL
     (SELECT seq, false FROM processes
-     WHERE expires_at <= clock_timestamp() AND status IN ('suspended', 'waiting', 'awaiting_callback')
-       AND NOT paused AND engine_open()
+     WHERE expires_at <= statement_timestamp() AND status IN ('suspended', 'waiting', 'awaiting_callback')
+       AND NOT paused AND (SELECT engine_open())
      ORDER BY expires_at LIMIT %(most)s)
 )
 SELECT DISTINCT ON (p.seq) p.seq, p.process_id, p.status, p.position, p.generation, p.step_key, p.change_seq,

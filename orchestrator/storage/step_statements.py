@@ -33,14 +33,15 @@ SELECT pg_advisory_unlock_all()
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
 # For ten seconds after a restart of the server nobody takes what was claimed before it: workers that have a result in
-# hand come back first. A claim that the restart ended does not count as one that its worker lost. While the engine is
+# hand come back first. A claim that the restart ended does not count as one that its worker lost. A server that has
+# started at a moment to come has had its clock set back: nobody waits for that moment. While the engine is
 # paused not even the lock is taken: whoever unpauses would find it held, and not ring.
 CLAIM: Final[LiteralString] = """
 WITH r AS MATERIALIZED (
     SELECT seq FROM processes
     WHERE seq = %(seq)s AND NOT paused AND status IN ('created', 'running', 'resumed')
       AND (claim IS NULL OR claimed_at > pg_postmaster_start_time()
-           OR pg_postmaster_start_time() < clock_timestamp() - interval '10 seconds')
+           OR NOT pg_postmaster_start_time() BETWEEN clock_timestamp() - interval '10 seconds' AND clock_timestamp())
       AND engine_open()
 ), l AS MATERIALIZED (
     SELECT seq, pg_try_advisory_lock(%(key)s) AS got, set_config('synchronous_commit', 'off', true) AS sc FROM r
@@ -50,7 +51,8 @@ WITH r AS MATERIALIZED (
     UPDATE processes p
     SET claim = %(claim)s, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
         attempt = p.attempt
-            + CASE WHEN p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time() THEN 0 ELSE 1 END,
+            + CASE WHEN p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time()
+                        AND pg_postmaster_start_time() <= clock_timestamp() THEN 0 ELSE 1 END,
         deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running',
         limit_since = coalesce(p.limit_since, clock_timestamp())
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')

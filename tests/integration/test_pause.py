@@ -168,6 +168,12 @@ def test_paused_is_not_said_while_only_the_lock_or_only_the_token_is_left(world:
 def test_a_worker_that_died_while_paused_is_let_go_after_a_while(world: World, sweep: Sweep, database_url: str) -> None:
     process_id = begun(world)
     world.query("UPDATE processes SET claim = gen_random_uuid(), status = 'running', claimed_at = now(), attempt = 1")
+    of_before = begun(world)
+    world.query(
+        "UPDATE processes SET claim = gen_random_uuid(), status = 'running', attempt = 3, "
+        "claimed_at = pg_postmaster_start_time() - interval '1 second' WHERE process_id = :of_before",
+        of_before=of_before,
+    )
     pause(world)
     sweep.find(dict)
     assert engine_status(world.context).global_status is GlobalStatus.PAUSING
@@ -181,10 +187,12 @@ def test_a_worker_that_died_while_paused_is_let_go_after_a_while(world: World, s
 
     wait_until(let_go)
     impatient.close()
+    attempts = world.query("SELECT attempt FROM processes ORDER BY seq")
+    assert attempts == [(1,), (2,)], "what a restart of the server ended does not count"
     world.bell.rings.clear()
     unpause(world)
     world.run()
-    assert status_of(world, process_id) == "completed"
+    assert [status_of(world, one) for one in (process_id, of_before)] == ["completed", "completed"]
 
 
 def test_a_timer_that_comes_due_waits_for_the_end_of_a_pause(world: World, sweep: Sweep) -> None:

@@ -37,6 +37,22 @@ def test_a_leader_that_is_silent_for_too_long_loses_the_lead(
     standby.close()
 
 
+def test_a_leader_that_is_frozen_in_the_middle_of_an_answer_loses_the_lead(
+    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_SILENCE_SECONDS", 1.0)
+    frozen, standby = Sweep(engine.url), Sweep(engine.url)
+    frozen.find(dict)
+    assert frozen._connection is not None
+    frozen._connection.pgconn.send_query(b"SELECT repeat('x', 1000) FROM generate_series(1, 200000)")
+    time.sleep(1.5)
+    assert engine.query("SELECT state FROM pg_stat_activity WHERE wait_event = 'ClientWrite'") == [("active",)]
+    standby.find(dict)
+    assert standby.leads
+    frozen.close()
+    standby.close()
+
+
 def test_a_leader_that_is_busy_with_the_broker_keeps_the_lead(
     engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
