@@ -33,9 +33,10 @@ SELECT pg_advisory_unlock_all()
 # position: the process changed between the two looks; unlock and claim again. The nesting forces the order row, lock,
 # pause, update, whatever the planner does; engine_open() is volatile, so it sees a pause committed a moment ago.
 # For ten seconds after a restart of the server nobody takes what was claimed before it: workers that have a result in
-# hand come back first. A claim that the restart ended does not count as one that its worker lost. A server that has
-# started at a moment to come has had its clock set back: nobody waits for that moment. While the engine is
-# paused not even the lock is taken: whoever unpauses would find it held, and not ring.
+# hand come back first. A claim that the restart ended does not count as one that its worker lost; from the tenth of a
+# step on it does: that step may be what ends the server. A server that has started at a moment to come has had its
+# clock set back: nobody waits for that moment. While the engine is paused not even the lock is taken: whoever unpauses
+# would find it held, and not ring.
 CLAIM: Final[LiteralString] = """
 WITH r AS MATERIALIZED (
     SELECT seq FROM processes
@@ -50,9 +51,12 @@ WITH r AS MATERIALIZED (
 ), u AS (
     UPDATE processes p
     SET claim = %(claim)s, claimed_at = clock_timestamp(), claimed_by = %(worker)s,
-        attempt = p.attempt
-            + CASE WHEN p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time()
-                        AND pg_postmaster_start_time() <= clock_timestamp() THEN 0 ELSE 1 END,
+        (attempt, excused) = (
+            SELECT p.attempt + CASE WHEN by_restart AND p.excused < 10 THEN 0 ELSE 1 END,
+                   p.excused + CASE WHEN by_restart THEN 1 ELSE 0 END
+            FROM (SELECT p.claim IS NOT NULL AND p.claimed_at < pg_postmaster_start_time()
+                         AND pg_postmaster_start_time() <= clock_timestamp() AS by_restart) AS ended
+        ),
         deadline = CASE WHEN p.deadline = 'epoch' THEN p.deadline END, status = 'running',
         limit_since = coalesce(p.limit_since, clock_timestamp())
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
@@ -83,7 +87,7 @@ WITH p AS (
         expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
         state = (state - %(removed)s::text[]) || %(delta)s::jsonb,
-        claim = NULL, attempt = 0, deadline = NULL, rung_at = clock_timestamp(),
+        claim = NULL, attempt = 0, excused = 0, deadline = NULL, rung_at = clock_timestamp(),
         last_modified_at = clock_timestamp(), change_seq = change_seq + 1, failed_reason = %(failed_reason)s,
         traceback = %(traceback)s
     WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
@@ -128,9 +132,12 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 
 """
 TRY_LOCK: Final[LiteralString] = "SELECT pg_try_advisory_lock(%(key)s)"
 
-# Give a claim back uncounted, for the sweep to ring: the step did its work, and the server went away under it.
+# Give a claim back uncounted, for the sweep to ring: the step did its work, and the server went away under it. As in
+# CLAIM not for ever: a step whose statements make the server end its sessions, and recover, would do so each time.
 HAND_BACK: Final[LiteralString] = """
-UPDATE processes SET claim = NULL, attempt = greatest(attempt - 1, 0), deadline = NULL, rung_at = 'epoch'
+UPDATE processes
+SET claim = NULL, attempt = CASE WHEN excused < 10 THEN greatest(attempt - 1, 0) ELSE attempt END,
+    excused = excused + 1, deadline = NULL, rung_at = 'epoch'
 WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
 """
 

@@ -23,8 +23,9 @@ class ProcessTable(Base):
     """One run of a workflow.
 
     `seq` orders everything and is the key of the advisory lock. `position` is the index of the next step in the pinned
-    step list of `version_id`; `claim` is the token of whoever runs it now; `state` is the merged state. Its own time
-    limit counts from `limit_since` (None: from the next claim), and strikes at `expires_at` while it waits.
+    step list of `version_id`; `claim` is the token of whoever runs it now; `attempt` counts its claims, `excused` those
+    of them that the server ended; `state` is the merged state. Its own time limit counts from `limit_since` (None: from
+    the next claim), and strikes at `expires_at` while it waits.
     """
 
     __tablename__ = "processes"
@@ -57,6 +58,7 @@ class ProcessTable(Base):
     last_step: Mapped[str | None]
     claim: Mapped[UUID | None]
     attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    excused: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     claimed_at: Mapped[datetime | None]
     claimed_by: Mapped[str | None]
     deadline: Mapped[datetime | None]

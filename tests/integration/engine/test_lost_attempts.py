@@ -17,6 +17,7 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 from sqlalchemy import make_url, text
 
+from orchestrator.engine.claims import claim_step
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.steps import done, init, step
@@ -101,6 +102,31 @@ def test_a_step_that_lost_its_connection_is_blamed_only_if_the_server_was_there(
     assert engine.steps(seq)[1].attempt == attempts + 1
 
 
+def test_a_step_that_makes_the_server_go_away_every_time_is_given_up(engine: EngineOnTest, ledger: Ledger) -> None:
+    server = Server(engine.url)
+
+    def ends_the_server() -> None:
+        db.session.execute(text("INSERT INTO ledger VALUES ('never')"))
+        server.admit(anybody=False)
+        server.end_workers()
+
+    seq = engine.start(single(ends_the_server))
+    runner = engine.runner()
+    runner.run(seq)
+    engine.change(seq, excused=9)
+    attempts = []
+    while engine.process(seq).status == "running" and len(attempts) < 9:
+        back = threading.Timer(0.3, server.admit, kwargs={"anybody": True})
+        back.start()
+        runner.run(seq)
+        back.join()
+        attempts.append(engine.process(seq).attempt)
+    server.close()
+    process = engine.process(seq)
+    assert (process.status, process.excused, attempts, ledger()) == ("failed", 0, [0, 1, 2, 3, 0], [])
+    assert "died in this step 3 times" in str(process.failed_reason)
+
+
 def test_a_claim_that_a_restart_of_the_server_ended_does_not_count(engine: EngineOnTest) -> None:
     seq = engine.start(single(lambda: {"done": True}))
     runner = engine.runner()
@@ -115,6 +141,19 @@ def test_a_claim_that_a_restart_of_the_server_ended_does_not_count(engine: Engin
     assert engine.steps(seq)[-1].attempt == 3
     engine.run(seq, runner)
     assert engine.process(seq).status == "completed"
+
+
+@pytest.mark.parametrize(("excused", "attempt"), [(9, 1), (10, 2)])
+def test_so_many_restarts_in_one_step_count(engine: EngineOnTest, excused: int, attempt: int) -> None:
+    seq = engine.start(single(lambda: {"done": True}))
+    ((started,),) = engine.query("SELECT pg_postmaster_start_time()")
+    ended = {"claim": uuid4(), "attempt": 1, "excused": excused, "claimed_at": started - timedelta(seconds=1)}
+    engine.change(seq, status="running", **ended)
+    give_up = time.monotonic() + 15
+    while (claim := claim_step(engine.connection(), seq)) is None and time.monotonic() < give_up:
+        time.sleep(0.2)
+    assert claim is not None
+    assert (claim.attempt, engine.process(seq).excused) == (attempt, excused + 1)
 
 
 def test_a_worker_that_is_told_to_stop_does_not_count_what_it_may_have_to_cut_short(engine: EngineOnTest) -> None:
