@@ -74,7 +74,7 @@ class Route:
             StepResultError: it has it somewhere.
         """
         for key, value in delta.items():
-            if self.token in orjson.dumps(to_json(value, key)).decode():
+            if self.token in key or self.token in orjson.dumps(to_json(value, key)).decode():
                 raise StepResultError(
                     f"{label} returned its callback route under {key!r}; the route is not stored: it is handed out "
                     "again whenever the step runs again"

@@ -111,6 +111,7 @@ class Sweep:
                 keepalives_idle=2,
                 keepalives_interval=1,
                 keepalives_count=3,
+                tcp_user_timeout=5_000,
                 options="-c synchronous_commit=off",
             )
         return self._connection

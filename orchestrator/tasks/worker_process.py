@@ -51,7 +51,10 @@ class WorkerProcess:
 
     def _uncount(self) -> None:
         """Steps that are cut short because this worker has to stop are not to blame for that."""
-        with psycopg.connect(libpq_url(self._database_url), autocommit=True, connect_timeout=3) as connection:
+        hurry = "-c statement_timeout=2s"
+        with psycopg.connect(
+            libpq_url(self._database_url), autocommit=True, connect_timeout=3, tcp_user_timeout=3_000, options=hurry
+        ) as connection:
             connection.execute(UNCOUNT, {"worker": _worker(os.getpid())})
 
     def install(self, application: Celery, check: Callable[[], None]) -> None:
