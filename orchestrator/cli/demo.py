@@ -93,8 +93,7 @@ def _play(folder: Path, log: Path, examples: Path) -> int:
         _wait_until_ready(running, ports)
         click.echo(f"Ready after {time.monotonic() - began:.1f} s")
         addresses = ["--api", urls["web"], "--flower", urls["flower"], "--lab", urls["lab"]]
-        # As a file, not as a module: a client from outside imports nothing of ours.
-        driver = [sys.executable, "-P", str(examples / "demo.py"), *addresses]
+        driver = [sys.executable, "-P", "-m", f"{EXAMPLES}.demo", *addresses]
         return stack.enter_context(_running(driver, environment, None)).wait()
 
 

@@ -14,7 +14,10 @@ from flask import Flask
 from rich.console import Console
 from werkzeug.serving import make_server
 
-from product_workflows.demo import Findings, RestClient, Story, SurpriseError, _filled_in, check_flower
+from product_workflows.demo.client import RestClient, filled_in
+from product_workflows.demo.findings import Findings, SurpriseError
+from product_workflows.demo.flower import check_flower
+from product_workflows.demo.node_story import Story
 
 BEGAN = 1_000.0
 
@@ -125,6 +128,6 @@ def test_a_process_with_steps_that_should_not_be_there_is_a_surprise(
 def test_a_form_is_filled_in_with_what_was_chosen_or_suggested_and_an_unknown_question_is_a_surprise() -> None:
     properties: dict[str, Any] = {"chosen": {}, "suggested": {"default": 1}, "offered": {"enum": ["first", "second"]}}
     form = {"title": "A page", "properties": properties, "required": ["chosen"]}
-    assert _filled_in(form, {"chosen": "x", "other": 1}) == {"chosen": "x", "suggested": 1, "offered": "first"}
+    assert filled_in(form, {"chosen": "x", "other": 1}) == {"chosen": "x", "suggested": 1, "offered": "first"}
     with pytest.raises(SurpriseError, match="'A page' asks for 'chosen'"):
-        _filled_in(form, {})
+        filled_in(form, {})
