@@ -186,6 +186,19 @@ def test_flower_with_a_password_asks_for_it_and_shows_it_to_nobody(running: Runn
         flower.wait(20)
 
 
+def test_the_demo_finds_that_all_is_as_it_should_be(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        command("demo"),
+        cwd=Path(__file__).parents[2],
+        env=clean_environment(TMPDIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "all is as it should be" in ended.stdout, ended.stdout + ended.stderr
+    assert ended.returncode == 0
+
+
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     repository = Path(__file__).parents[2]
     environment = clean_environment(TMPDIR=str(tmp_path))
