@@ -54,14 +54,15 @@ WHERE parent_seq = %(seq)s AND parent_position = %(position)s AND parent_generat
 # In the record of a child that ends, before END_WAIT.
 LOCK_PARENT: Final[LiteralString] = "SELECT seq FROM processes WHERE seq = %(seq)s FOR NO KEY UPDATE"
 
-# The parent goes on, if it still waits for the children of that step and none of them is under way.
+# The parent goes on, if it still waits for the children of that step and none of them is under way. One that is paused
+# waits until it is not.
 END_WAIT: Final[LiteralString] = """
 UPDATE processes p
 SET status = 'resumed', waiting_for = NULL, waiting_since = NULL, rung_at = clock_timestamp(),
     last_modified_at = clock_timestamp(), change_seq = p.change_seq + 1
 FROM processes child, workflow_versions v
 WHERE child.seq = %(seq)s AND p.seq = child.parent_seq AND v.version_id = p.version_id
-  AND p.status = 'waiting' AND p.waiting_for = 'children'
+  AND p.status = 'waiting' AND p.waiting_for = 'children' AND NOT p.paused
   AND p.position = child.parent_position AND p.generation = child.parent_generation
   AND NOT EXISTS (
     SELECT FROM processes c

@@ -170,6 +170,18 @@ def test_a_step_that_failed_before_it_started_its_children_starts_them_when_it_i
     assert (family.process(seq).status, len(children_of(family, seq))) == ("waiting", 2)
 
 
+def test_a_paused_parent_waits_until_it_is_unpaused(family: EngineOnTest) -> None:
+    seq, (left, right) = waiting(family)
+    family.run(left)
+    family.change(seq, paused=True)
+    assert [report.others for report in family.run(right)] == [(), (), ()]
+    assert (family.process(seq).status, sweep(family)) == ("waiting", [])
+    family.change(seq, paused=False)
+    assert sweep(family) == [seq]
+    family.run(seq)
+    assert family.process(seq).status == "completed"
+
+
 def test_children_that_were_deleted_are_neither_missed_nor_started_again(family: EngineOnTest) -> None:
     seq, (left, right) = waiting(family)
     family.run(left)
