@@ -55,6 +55,12 @@ def fail_late(connection: psycopg.Connection[tuple[Any, ...]], most: int) -> Non
                 _fail(connection, late)
         except psycopg.errors.LockNotAvailable:
             log.info("a process past its time limit is in use at this moment", process_id=str(late.process_id))
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            # One that cannot be failed keeps nobody else from going on.
+            told = str(error).strip()
+            log.error("a process past its time limit cannot be failed", process_id=str(late.process_id), error=told)
 
 
 def _fail(connection: psycopg.Connection[tuple[Any, ...]], late: Late) -> None:

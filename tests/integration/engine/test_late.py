@@ -170,6 +170,17 @@ def test_a_process_that_was_answered_in_time_is_not_struck(
     assert engine.process(seq).status == "resumed"
 
 
+def test_one_that_cannot_be_failed_keeps_nobody_else_from_it(engine: EngineOnTest, sweep: Sweep) -> None:
+    first, second = (engine.start(limited("suspended")) for _ in range(2))
+    for seq in (first, second):
+        engine.run(seq)
+        age(engine, seq, LIMIT + 1)
+    engine.query(f"ALTER TABLE process_steps ADD CHECK (process_seq <> {first} OR status <> 'failed') NOT VALID")
+    sweep.find(dict)
+    assert sweep.leads
+    assert [engine.process(seq).status for seq in (first, second)] == ["suspended", "failed"]
+
+
 def test_a_process_that_has_ended_expires_no_more(engine: EngineOnTest, outside: Outside) -> None:
     @workflow("Ends with a question", time_limit=LIMIT)
     def ends_with_a_question() -> StepList:
