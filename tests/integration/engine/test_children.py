@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -219,8 +220,10 @@ def test_two_last_children_that_end_at_the_same_moment_do_not_miss_each_other(fa
         for thread in threads:
             thread.start()
         waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        while family.query(waits) != [(2,)]:
-            threading.Event().wait(0.01)
+        give_up = time.monotonic() + 20
+        while family.query(waits) != [(2,)] and time.monotonic() < give_up:
+            time.sleep(0.01)
+        assert family.query(waits) == [(2,)], "both wait for the parent"
     for thread in threads:
         thread.join(20)
     rung = [ring.seq for report in reports.values() for ring in report.others]
