@@ -106,6 +106,26 @@ def test_while_the_engine_is_paused_not_even_a_lock_is_taken(engine: EngineOnTes
     assert row[0]
 
 
+def test_a_pause_that_comes_while_a_step_is_being_claimed_is_seen_under_the_lock(engine: EngineOnTest) -> None:
+    seq = engine.start(single(lambda: {"done": True}))
+    ((name,),) = engine.query("SELECT current_database()")
+    engine.query("CREATE SCHEMA turning")
+    engine.query("CREATE SEQUENCE turning.looks")
+    engine.query(
+        "CREATE FUNCTION turning.engine_open() RETURNS boolean VOLATILE LANGUAGE sql "
+        "AS $$ SELECT nextval('turning.looks') = 1 $$"
+    )
+    engine.query(f"ALTER DATABASE {name} SET search_path = turning, public")
+    assert claim_step(engine.connection(), seq) is None
+    ((looks,),) = engine.query("SELECT last_value FROM turning.looks")
+    assert looks == 3, "before the lock, under it, and before another try"
+    assert engine.process(seq).claim is None
+    assert engine.query(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    ) == [(0,)]
+
+
 def test_a_result_that_comes_after_an_abort_is_dropped_with_its_effects(engine: EngineOnTest, ledger: Ledger) -> None:
     running, aborted = threading.Event(), threading.Event()
 
