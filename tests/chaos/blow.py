@@ -47,13 +47,16 @@ class Blow:
         self._storm.note(Strike(self._kind, self.began, ended, pids, len(self.struck), recovery, settled))
 
 
-def a_worker(storm: Storm) -> Place:
-    """A worker that has a step claimed just now."""
+def a_worker(storm: Storm) -> tuple[Place, list[Held]]:
+    """A worker that has steps claimed just now, and those claims."""
     for _ in range(TRIES):
         held = storm.await_held()
         places = {place.name: place for each in held if (place := storm.plant.worker_of(each.pid)) is not None}
         if places:
-            return places[storm.pick(places)]
+            place = places[storm.pick(places)]
+            struck = held_by(storm, place.children())
+            if struck:
+                return place, struck
     raise NoTargetError
 
 

@@ -33,7 +33,7 @@ def kill_child(storm: Storm) -> None:
 def kill_worker(storm: Storm) -> None:
     """kill -9 of a whole worker with its children, or of its main process alone; until its steps run again."""
     for _ in range(TRIES):
-        place = a_worker(storm)
+        place, _ = a_worker(storm)
         place.signal_all(signal.SIGSTOP)
         children = place.children()
         struck = held_by(storm, children)
@@ -50,9 +50,8 @@ def kill_worker(storm: Storm) -> None:
 
 def sigterm_worker(storm: Storm) -> None:
     """SIGTERM: the worker ends its steps, ends, and is started again; until it has ended. No attempt may be lost."""
-    place = a_worker(storm)
-    blow = Blow(storm, "sigterm_worker", held_by(storm, place.children()))
-    main = place.main
+    place, struck = a_worker(storm)
+    blow, main = Blow(storm, "sigterm_worker", struck), place.main
     os.kill(main, signal.SIGTERM)
     storm.until(lambda: place.process is None or place.main != main, blow.began, "sigterm_worker: its end", 60)
     blow.recovered(blow.until_moved())
@@ -63,14 +62,19 @@ def stop_worker(storm: Storm) -> None:
 
     No attempt may be lost.
     """
-    place = a_worker(storm)
-    place.signal_all(signal.SIGSTOP)
-    try:
-        blow = Blow(storm, "stop_worker", held_by(storm, place.children()))
-        storm.plant.wait(lambda: False, storm.dice.uniform(1, 4))
-    finally:
-        place.signal_all(signal.SIGCONT)
-    blow.recovered(blow.until_moved(time.time()))
+    for _ in range(TRIES):
+        place, _ = a_worker(storm)
+        place.signal_all(signal.SIGSTOP)
+        try:
+            struck = held_by(storm, place.children())
+            if not struck:
+                continue
+            blow = Blow(storm, "stop_worker", struck)
+            storm.plant.wait(lambda: False, storm.dice.uniform(1, 4))
+        finally:
+            place.signal_all(signal.SIGCONT)
+        return blow.recovered(blow.until_moved(time.time()))
+    raise NoTargetError
 
 
 def cut_network(storm: Storm) -> None:
