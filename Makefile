@@ -15,7 +15,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 up: $(INSTALLED)  ## start everything on this machine, with the example product and its lab
 	ORCHESTRATOR_CATALOG=product_workflows .venv/bin/orchestrator up --procfile product_workflows/Procfile
 
-demo: $(INSTALLED)  ## live through the whole life of the example product, and check it
+demo: $(INSTALLED)  ## live through the whole life of the example products, and check it
 	.venv/bin/orchestrator demo
 
 test: $(INSTALLED)  ## run the tests, but for the slow ones

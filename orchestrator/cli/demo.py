@@ -34,7 +34,7 @@ _LINES_OF_LOG = 40
 @click.command
 @click.pass_context
 def demo(ctx: click.Context) -> None:
-    """Live through the whole life of the example product, and check every state and step.
+    """Live through the whole life of the example products, and check every state and step.
 
     Servers and processes start in a fresh folder on free ports and stop at the end. Exits 0 when everything was as it
     should be, 1 when something was not.

@@ -1,4 +1,4 @@
-"""The whole life of a node, driven through REST as any client would drive it, and checked at the end.
+"""The whole life of a node and of a circuit on it, driven through REST as any client would, and checked at the end.
 
 `python -m product_workflows.demo --api http://127.0.0.1:8080 --flower http://127.0.0.1:5555 --lab http://127.0.0.1:8099`
 Exits 0 when all was as it should be; 1 after saying what was not.
@@ -14,27 +14,23 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from product_workflows.demo.client import PATIENCE, Json, RestClient
+from product_workflows.demo.circuit_story import CircuitStory
+from product_workflows.demo.client import PATIENCE, RestClient
 from product_workflows.demo.findings import Findings, SurpriseError
 from product_workflows.demo.flower import check_flower
 from product_workflows.demo.node_story import Story
 
 
-def wait_for_product(client: RestClient) -> Json:
-    """The product of the demo, once the API answers."""
+def wait_for_products(client: RestClient) -> dict[str, str]:
+    """The ids of the products by name, once the API answers."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            products = client.get("/api/products/", tag="NodeEnrollment")
-            break
+            return {product["name"]: product["product_id"] for product in client.get("/api/products/")}
         except httpx.TransportError as error:
             if time.monotonic() > deadline:
                 raise SurpriseError(f"the API does not answer: {error}") from error
             time.sleep(0.2)
-    if len(products) != 1:
-        raise SurpriseError(f"there should be one product with the tag NodeEnrollment, there are {len(products)}")
-    product: Json = products[0]
-    return product
 
 
 def play(api: str, flower: str, lab: str, console: Console) -> Findings:
@@ -53,7 +49,10 @@ def play(api: str, flower: str, lab: str, console: Console) -> Findings:
         client = RestClient(api_client, console)
         story = Story(client, lab_client, findings, console)
         try:
-            story.live(wait_for_product(client)["product_id"])
+            products = wait_for_products(client)
+            story.begin(products["Node Enrollment"])
+            CircuitStory(story).live(products["Port 10G"], products["L2VPN"])
+            story.end()
         finally:
             lab_client.delete("/lab/faults")
         console.rule("looking back", align="left")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,8 +19,6 @@ NEW_DOMAIN: Final = "esnet-294"
 FAILURES: Final = frozenset({"failed", "api_unavailable", "inconsistent_data"})
 DONE: Final = frozenset({"success", "skipped", "complete"})
 NOT_RECORDED: Final = frozenset({"pending", "running"})
-
-EFFECTS: Final = ["reserve", "create device", "configure system", "change device", "delete device", "release"]
 
 
 def deltas_wanted(node: str) -> dict[str, Json]:
@@ -53,36 +53,45 @@ class Story:
     node: str = ""
     processes: list[Json] = field(default_factory=list)
 
-    def live(self, product_id: str) -> None:
-        """Create, provision, validate, modify with a fault, terminate."""
-        effects_before = len(answer(self.lab.get("/lab/effects"), 200))
+    def begin(self, product_id: str) -> None:
+        """Create, provision, validate, modify with a fault."""
+        with self.effects("reserve", "create device", "configure system", "change device"):
+            created = self.run("create_node_enrollment", {"product": product_id, "organisation": "demo-university"})
+            state = created["current_state"]
+            self.subscription_id, self.node = state["subscription_id"], state["select_node"]
+            self._look_at_subscription("provisioning", OLD_DOMAIN)
 
-        created = self._run("create_node_enrollment", {"product": product_id, "organisation": "demo-university"})
-        self.subscription_id, self.node = (created["current_state"][key] for key in ("subscription_id", "select_node"))
-        self._look_at_subscription("provisioning", OLD_DOMAIN)
+            self.run("provision_node_enrollment")
+            self._look_at_subscription("active", OLD_DOMAIN)
+            self.look_at_workflows(
+                {
+                    "modify": ["modify_node_enrollment", "modify_note"],
+                    "terminate": ["terminate_node_enrollment"],
+                    "system": ["validate_node_enrollment"],
+                }
+            )
+            self.run("validate_node_enrollment")
 
-        self._run("provision_node_enrollment")
-        self._look_at_subscription("active", OLD_DOMAIN)
-        self._look_at_workflows(
-            {
-                "modify": ["modify_node_enrollment", "modify_note"],
-                "terminate": ["terminate_node_enrollment"],
-                "system": ["validate_node_enrollment"],
-            }
-        )
-        self._run("validate_node_enrollment")
+            self._modify_while_nso_fails()
+            self._look_at_subscription("active", NEW_DOMAIN)
 
-        self._modify_while_nso_fails()
-        self._look_at_subscription("active", NEW_DOMAIN)
+    def end(self) -> None:
+        """Terminate."""
+        with self.effects("delete device", "release"):
+            self.run("terminate_node_enrollment")
+            self._look_at_subscription("terminated", NEW_DOMAIN)
+            self.look_at_workflows({"modify": [], "system": []})
 
-        self._run("terminate_node_enrollment")
-        self._look_at_subscription("terminated", NEW_DOMAIN)
-        self._look_at_workflows({"modify": [], "system": []})
+    @contextmanager
+    def effects(self, *wanted: str) -> Iterator[None]:
+        """Compare what happens outside meanwhile with what should happen, each once and in this order."""
+        before = len(answer(self.lab.get("/lab/effects"), 200))
+        yield
+        found = [effect["action"] for effect in answer(self.lab.get("/lab/effects"), 200)]
+        self.findings.compare("the effects outside", list(wanted), found[before:])
 
-        effects = [effect["action"] for effect in answer(self.lab.get("/lab/effects"), 200)]
-        self.findings.compare("each effect outside happened once", EFFECTS, effects[effects_before:])
-
-    def _run(self, workflow: str, chosen: Json | None = None) -> Json:
+    def run(self, workflow: str, chosen: Json | None = None) -> Json:
+        """Start a workflow, on the node when nothing is chosen, and follow it to its end."""
         self.console.rule(workflow, align="left")
         process_id = self.client.start(workflow, chosen or {"subscription_id": self.subscription_id})
         return self._ended(self.client.follow(process_id))
@@ -126,7 +135,8 @@ class Story:
         self.findings.compare("the subscription", (status, True, routing_domain), found)
         self.console.print(f"  subscription [bold]{status}[/]: {escape(subscription['description'])}")
 
-    def _look_at_workflows(self, usable: dict[str, list[str]]) -> None:
+    def look_at_workflows(self, usable: dict[str, list[str]]) -> None:
+        """Compare which workflows the subscription of the node may be given to now, by kind."""
         lists = self.client.get(f"/api/subscriptions/workflows/{self.subscription_id}")
         found = {kind: sorted(item["name"] for item in lists[kind] if item.get("reason") is None) for kind in usable}
         self.findings.compare("which workflows are usable", usable, found)
