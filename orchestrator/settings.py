@@ -16,6 +16,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 TARGETS = ("CREATE", "MODIFY", "TERMINATE", "SYSTEM", "VALIDATE", "RECONCILE")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MOST_DAYS = 36_500
 
 
 def _only_loopback(host: str) -> str:
@@ -85,11 +86,15 @@ class Settings(BaseSettings):
     max_lost_attempts: int = Field(3, ge=1, description="Claims of one step that may end in nothing before it fails.")
     code_wait: float = Field(60.0, ge=0, description="Seconds to wait for a worker that has a step's code.")
     idempotency_hours: float = Field(24.0, gt=0, description="How long an Idempotency-Key is remembered.")
-    retention_days: Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_of_targets)] = Field(
-        default_factory=lambda: {"SYSTEM": 30.0, "VALIDATE": 30.0},
-        description="Days after which processes that have ended are deleted, by target; those not named stay.",
+    retention_days: Annotated[dict[str, Annotated[float, Field(ge=0, le=_MOST_DAYS)]], AfterValidator(_of_targets)] = (
+        Field(
+            default_factory=lambda: {"SYSTEM": 30.0, "VALIDATE": 30.0},
+            description="Days after which processes that have ended are deleted, by target; those not named stay.",
+        )
     )
-    schedule_run_days: float = Field(30.0, ge=0, description="Days for which the runs of schedules are kept.")
+    schedule_run_days: float = Field(
+        30.0, ge=0, le=_MOST_DAYS, description="Days for which the runs of schedules are kept."
+    )
     shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
     log_level: Annotated[str, AfterValidator(_a_log_level)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
