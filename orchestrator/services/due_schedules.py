@@ -90,6 +90,8 @@ def run_due(context: Context, schedule_id: UUID, horizon: datetime) -> bool:
         row = lock_schedule(session, schedule_id)
         if row is None or row.paused or (row.due_at, row.version) != (seen.due_at, seen.version):
             return False
+        if isinstance(found, Prepared) and seen.overlap != Overlap.ALLOW and is_busy(session, schedule_id):
+            return False  # somebody has run it by hand since: the next look skips or queues
         now = read_moment(session).now
         run = {"schedule_id": schedule_id, "due_at": seen.due_at, "missed_until": now if missed else None}
         if record_run(session, {**run, **_came_to(session, seen, found)}) and isinstance(found, Prepared):
@@ -116,6 +118,8 @@ def run_unblocked(context: Context, schedule_id: UUID) -> bool:
         row = lock_schedule(session, schedule_id)
         waiting = None if row is None else queued_run(session, schedule_id)
         if row is None or waiting is None or row.paused or row.version != seen.version:
+            return False
+        if is_busy(session, schedule_id):
             return False
         if isinstance(found, Prepared):
             settle_run(session, waiting, "started", process_id=found.process_id)

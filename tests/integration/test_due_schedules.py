@@ -21,7 +21,13 @@ from orchestrator.services.engine import set_engine_lock
 from orchestrator.services.processes import abort_process
 from orchestrator.services.schedule_plans import Wanted
 from orchestrator.services.schedule_views import ScheduleRun, ScheduleView, schedule_detail
-from orchestrator.services.schedules import change_schedule, create_schedule, delete_schedule, pause_schedule
+from orchestrator.services.schedules import (
+    change_schedule,
+    create_schedule,
+    delete_schedule,
+    pause_schedule,
+    run_schedule,
+)
 from orchestrator.storage import schedule_statements
 from orchestrator.storage.database import Database, libpq_url
 from tests.integration.process_world import FAULTS, OPERATOR, World, process_world
@@ -216,6 +222,43 @@ def test_what_is_changed_between_the_look_and_the_lock_does_not_run(
     assert not run(world, schedule_id)
     assert processes(world) == []
     assert read_agenda(world.context, 10).due == ()
+
+
+@pytest.mark.parametrize(("overlap", "outcome"), [("skip", "skipped"), ("queue", "queued"), ("allow", "started")])
+def test_what_somebody_runs_between_the_look_and_the_lock_counts_as_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, overlap: str, outcome: str
+) -> None:
+    schedule_id = made(world, EVERY_MINUTE.changed({"overlap": overlap}))
+    make_due(world, schedule_id)
+    lock = schedule_statements.lock_schedule
+
+    def run_first(session: Any, locked: UUID) -> Any:
+        monkeypatch.setattr("orchestrator.services.due_schedules.lock_schedule", lock)
+        run_schedule(world.context, OPERATOR, schedule_id)
+        return lock(session, locked)
+
+    monkeypatch.setattr("orchestrator.services.due_schedules.lock_schedule", run_first)
+    while read_agenda(world.context, 10).due:
+        run(world, schedule_id)
+    assert outcomes(world, schedule_id) == ["started", outcome]
+
+
+def test_a_waiting_run_goes_on_waiting_for_what_somebody_runs_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule_id = made(world, EVERY_MINUTE.changed({"overlap": "queue"}))
+    make_due(world, schedule_id, 90)
+    assert [run(world, schedule_id) for _ in range(2)] == [True, True]
+    world.run()
+    lock = schedule_statements.lock_schedule
+
+    def run_first(session: Any, locked: UUID) -> Any:
+        run_schedule(world.context, OPERATOR, schedule_id)
+        return lock(session, locked)
+
+    monkeypatch.setattr("orchestrator.services.due_schedules.lock_schedule", run_first)
+    assert not run_unblocked(world.context, schedule_id)
+    assert outcomes(world, schedule_id) == ["started", "queued", "started"]
 
 
 def test_a_time_that_goes_backwards_runs_nothing_twice(world: World) -> None:
