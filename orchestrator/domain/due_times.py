@@ -185,4 +185,5 @@ def _delay(jitter: float, key: str, due_at: datetime) -> timedelta:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # `localtime` is another one on each machine, and `Factory` stands for none.
+    return frozenset(available_timezones() - {"localtime", "Factory"})
