@@ -90,7 +90,7 @@ def shape_of(model: type[DomainModel]) -> Shape:
     """The shape of a model, worked out once.
 
     Raises:
-        AuthoringError: an annotation is unknown, or blocks stand where they cannot.
+        AuthoringError: an annotation is unknown, blocks stand where they cannot, or a field is called like a method.
     """
     shape = model.__dict__.get("__shape__")
     if shape is None:
@@ -101,6 +101,7 @@ def shape_of(model: type[DomainModel]) -> Shape:
         for name, info in model.model_fields.items():
             if name in model.__own_fields__:
                 continue
+            _require_free(model, name)
             field = _block_field(model, name, info)
             if field is None:
                 values.append(name)
@@ -109,6 +110,19 @@ def shape_of(model: type[DomainModel]) -> Shape:
         shape = Shape(tuple(values), tuple(blocks))
         model.__shape__ = shape
     return shape
+
+
+def _require_free(model: type[DomainModel], name: str) -> None:
+    # Pydantic takes what a class above has of the same name, like a method, for the default of the field.
+    for above in model.__mro__:
+        if issubclass(above, DomainModel) and name in vars(above) and _is_ours(above):
+            raise AuthoringError(
+                f"{model.__qualname__}.{name}: every {above.__name__} has a {name!r} already; call the field otherwise"
+            )
+
+
+def _is_ours(model: type[DomainModel]) -> bool:
+    return model is DomainModel or DomainModel in model.__bases__
 
 
 def check_blocks_suit(model: type[DomainModel]) -> None:

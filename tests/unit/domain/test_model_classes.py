@@ -129,6 +129,16 @@ def test_a_block_that_does_not_suit_the_lifecycle_is_found_at_definition() -> No
             pass
 
 
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")
+@pytest.mark.parametrize("name", ["new", "variant", "in_use_by"])
+def test_a_field_cannot_be_called_like_a_method(name: str) -> None:
+    kind = type(ProductBlockModel)(
+        "Wrong", (ProductBlockModel,), {"__module__": __name__, "__annotations__": {name: int}}, product_block_name="W"
+    )
+    with pytest.raises(AuthoringError, match=rf"Wrong\.{name}: every .* has a '{name}' already"):
+        shape_of(kind)
+
+
 @pytest.mark.parametrize("lifecycle", ["active", 5, [], ["unknown"]])
 def test_a_lifecycle_that_is_no_list_of_statuses_is_refused(lifecycle: object) -> None:
     with pytest.raises(AuthoringError, match=r"Wrong: (lifecycle|.*unknown)|Wrong: .*lifecycle"):
