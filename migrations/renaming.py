@@ -18,6 +18,7 @@ from orchestrator.storage.tables import (
     ProductBlockTable,
     ProductTable,
     ResourceTypeTable,
+    ScheduleTable,
     WorkflowTable,
     product_block_resource_types,
 )
@@ -49,13 +50,14 @@ def rename_product_block(conn: Connection, old: str, new: str) -> None:
 
 
 def rename_workflow(conn: Connection, old: str, new: str) -> None:
-    """Give a workflow another name; its processes go on under it.
+    """Give a workflow another name; its processes and schedules go on under it.
 
     Raises:
         DataRevisionError: there is no workflow of the old name, or one of the new.
     """
     _rename(conn, WorkflowTable, WorkflowTable.name, "workflow", old, new, WorkflowTable.deleted_at.is_(None))
     conn.execute(_RENAME_VERSIONS, {"old": old, "new": new})
+    conn.execute(update(ScheduleTable).where(ScheduleTable.workflow_name == old).values(workflow_name=new))
 
 
 def rename_fixed_input(conn: Connection, product: str, old: str, new: str) -> None:
@@ -74,7 +76,7 @@ def rename_resource_type(
     """Give a resource type of a block another name, and the values of subscriptions, too.
 
     The row is renamed, unless other blocks have the old resource type, or the new one is there: then the block gets
-    the new one instead, which is made if need be, with the id that is given.
+    the new one instead, which is made if need be: with the id that is given, and the description of the old one.
 
     Raises:
         DataRevisionError: there is no such block, it does not have the old resource type, or has the new one.
@@ -91,7 +93,9 @@ def rename_resource_type(
     else:
         new_id = present or resource_type_id or uuid7()
         if present is None:
-            conn.execute(insert(ResourceTypeTable).values(resource_type_id=new_id, resource_type=new, description=""))
+            said = conn.execute(select(ResourceTypeTable.description).where(ResourceTypeTable.resource_type == old))
+            row = {"resource_type_id": new_id, "resource_type": new, "description": said.scalar_one()}
+            conn.execute(insert(ResourceTypeTable).values(**row))
         links = product_block_resource_types
         this_link = (
             links.c.product_block_id == block_id,

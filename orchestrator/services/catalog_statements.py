@@ -107,9 +107,10 @@ class Writer:
         owner, old, new = rename.owner, rename.old, rename.new
         match rename.kind:
             case "resource type":
-                new_id = {"resource_type_id": self._id("resource type", new)}
-                up = Call("rename_resource_type", (owner, old, new), new_id)
-                return up, Call("rename_resource_type", (owner, new, old))
+                known = self._chosen.stored.resource_types
+                ids = {"resource_type_id": self._id("resource type", new)}, {"resource_type_id": known[old]}
+                up = Call("rename_resource_type", (owner, old, new), ids[0])
+                return up, Call("rename_resource_type", (owner, new, old), ids[1])
             case "fixed input":
                 return _both_ways("rename_fixed_input", (owner, old, new), "rename_fixed_input", (owner, new, old))
             case kind:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -65,12 +66,12 @@ class StoredWorkflow:
 
 @dataclass(frozen=True)
 class StoredCatalog:
-    """Everything, by name. `resource_types` has the names of all of them, `deleted` those of workflows that were."""
+    """Everything, by name. `resource_types` has the ids of all of them, `deleted` the names of workflows that were."""
 
     products: Mapping[str, StoredProduct]
     blocks: Mapping[str, StoredBlock]
     workflows: Mapping[str, StoredWorkflow]
-    resource_types: frozenset[str]
+    resource_types: Mapping[str, UUID]
     deleted: frozenset[str]
 
 
@@ -131,7 +132,7 @@ SELECT w.name, w.target, w.description, w.is_task, w.deleted_at IS NOT NULL AS i
 FROM workflows w ORDER BY w.name
 """)
 
-_RESOURCE_TYPES: Final = text("SELECT resource_type FROM resource_types")
+_RESOURCE_TYPES: Final = text("SELECT resource_type, resource_type_id FROM resource_types")
 
 _DISTINCT_VALUES: Final = text("""
 SELECT i."values" -> CAST(:name AS text) AS value, i."values" ->> CAST(:name AS text) AS said, count(*) AS number
@@ -187,7 +188,7 @@ def read_catalog(connection: Connection) -> StoredCatalog:
         products=products,
         blocks=blocks,
         workflows=living,
-        resource_types=frozenset(connection.execute(_RESOURCE_TYPES).scalars()),
+        resource_types={row.resource_type: row.resource_type_id for row in connection.execute(_RESOURCE_TYPES)},
         deleted=frozenset(row.name for row in rows if row.is_deleted),
     )
 
