@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.errors import OrchestratorError, UnavailableError
-from orchestrator.language.vocabulary import Actor
+from orchestrator.language.vocabulary import Actor, Target
 from orchestrator.services.context import Context
 from orchestrator.services.starting import start_process
 from orchestrator.storage.validating_statements import ToValidate, subscriptions_to_validate
@@ -49,10 +49,11 @@ def start_validations(context: Context, actor: Actor, process_id: UUID, product_
     """
     settings = context.settings.model_copy(update={"idempotency_hours": _REMEMBERED_HOURS})
     remembering = replace(context, settings=settings)
+    validating = [one.name for one in context.catalog.workflows.values() if one.target == Target.VALIDATE]
     started, refused, after = 0, Counter[str](), 0
     while True:
         with context.database.reading() as session:
-            found = subscriptions_to_validate(session, after, _BATCH, product_type)
+            found = subscriptions_to_validate(session, validating, after, _BATCH, product_type)
         if not found:
             return Validations(started, dict(refused.most_common(_SHOWN)))
         after = found[-1].seq

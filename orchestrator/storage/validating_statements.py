@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from orchestrator.storage.session import Origin
 
-# Active subscriptions that are in sync, with each validate workflow of their product that is not under way on them.
+# Active subscriptions that are in sync, with each validate workflow of their product that is not under way on them. Of
+# a task on a product the database may say SYSTEM where its code says that it validates.
 _TO_VALIDATE: Final = text("""
 SELECT s.seq, s.subscription_id, w.name AS workflow_name
 FROM (
@@ -22,7 +24,8 @@ FROM (
 ) AS s
 LEFT JOIN (
     products_workflows l
-    JOIN workflows w ON w.workflow_id = l.workflow_id AND w.target = 'VALIDATE' AND w.deleted_at IS NULL
+    JOIN workflows w ON w.workflow_id = l.workflow_id AND w.deleted_at IS NULL
+      AND (w.target = 'VALIDATE' OR w.target = 'SYSTEM' AND w.name = ANY(:validating))
 ) ON l.product_id = s.product_id AND NOT EXISTS (
     SELECT FROM process_subscriptions ps JOIN processes p ON p.seq = ps.process_seq
     WHERE ps.subscription_id = s.subscription_id AND p.workflow_id = w.workflow_id
@@ -61,10 +64,11 @@ class ToValidate:
 
 
 def subscriptions_to_validate(
-    session: Session, after: int, most: int, product_type: str | None = None
+    session: Session, validating: Sequence[str], after: int, most: int, product_type: str | None = None
 ) -> list[ToValidate]:
-    """The next subscriptions to validate, by seq, above `after`: so many at most, once for each workflow."""
-    values = {"after": after, "most": most, "product_type": product_type}
+    """The next subscriptions to validate, by seq, above `after`: so many at most, once for each workflow. `validating`
+    are the names of the workflows that validate by their code."""
+    values = {"validating": list(validating), "after": after, "most": most, "product_type": product_type}
     return [ToValidate(**row) for row in session.execute(_TO_VALIDATE, values).mappings()]
 
 

@@ -176,7 +176,10 @@ def test_old_runs_of_schedules_go_but_not_the_last_and_not_those_that_are_under_
 # Validate
 
 
-def test_every_active_subscription_in_sync_is_validated_once(world: World) -> None:
+@pytest.mark.parametrize("target", ["VALIDATE", "SYSTEM"])
+def test_every_active_subscription_in_sync_is_validated_once(world: World, target: str) -> None:
+    """Also where the database says SYSTEM of what the code calls a validate workflow."""
+    world.query("UPDATE workflows SET target = :target WHERE name = 'validate_port'", target=target)
     wanted = [world.subscription() for _ in range(5)]
     world.subscription(insync=False)
     world.subscription(SubscriptionLifecycle.TERMINATED)
