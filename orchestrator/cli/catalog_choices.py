@@ -16,7 +16,7 @@ _OPTIONS: Final = {
     "rename_resource_type": ("BLOCK.OLD=NEW", "A value of a block has another name now."),
     "rename_fixed_input": ("PRODUCT.OLD=NEW", "A fixed input has another name now."),
     "remove_resource_type": ("BLOCK.NAME", "Values may be taken from subscriptions; going down gives them back."),
-    "remove_workflow": ("NAME", "A workflow may go, although it has unfinished processes."),
+    "remove_workflow": ("NAME", "A workflow may go, although it has unfinished processes or schedules."),
     "default": ("BLOCK.NAME=JSON", "What live subscriptions get that lack a value."),
 }
 

@@ -114,7 +114,9 @@ def _about(one: CatalogDifference, chosen: Chosen, code: CodeCatalog) -> Iterato
                     ),
                 ),
             )
-        case WorkflowExtra(workflow) if workflow.unfinished and workflow.name not in chosen.removed_workflows:
+        case WorkflowExtra(workflow) if (
+            workflow.unfinished or workflow.schedules
+        ) and workflow.name not in chosen.removed_workflows:
             alike = [
                 other.workflow.name
                 for other in others
@@ -122,7 +124,7 @@ def _about(one: CatalogDifference, chosen: Chosen, code: CodeCatalog) -> Iterato
             ]
             yield GoneQuestion(
                 f"The workflow {workflow.name!r} is gone from the code, but has {workflow.unfinished} processes that "
-                "are not finished.",
+                f"are not finished, and {workflow.schedules} schedules.",
                 (
                     *(_renamed(workflow.name, "rename_workflow", to) for to in alike),
                     Answer("take it out; they will lack their code", "remove_workflow", workflow.name),

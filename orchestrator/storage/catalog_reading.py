@@ -54,7 +54,8 @@ class StoredBlock:
 
 @dataclass(frozen=True)
 class StoredWorkflow:
-    """A workflow that is not deleted, the products that it is for, and how many of its processes are unfinished."""
+    """A workflow that is not deleted, the products that it is for, and how many unfinished processes and schedules it
+    has."""
 
     name: str
     target: str
@@ -62,6 +63,7 @@ class StoredWorkflow:
     is_task: bool
     products: frozenset[str]
     unfinished: int
+    schedules: int
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ SELECT w.name, w.target, w.description, w.is_task, w.deleted_at IS NOT NULL AS i
     (SELECT jsonb_agg(p.name) FROM products_workflows l JOIN products p USING (product_id)
      WHERE l.workflow_id = w.workflow_id) AS products,
     (SELECT count(*) FROM processes p WHERE p.workflow_id = w.workflow_id
-     AND p.status NOT IN ('completed', 'aborted')) AS unfinished
+     AND p.status NOT IN ('completed', 'aborted')) AS unfinished,
+    (SELECT count(*) FROM schedules s WHERE s.workflow_name = w.name) AS schedules
 FROM workflows w ORDER BY w.name
 """)
 
@@ -179,7 +182,13 @@ def read_catalog(connection: Connection) -> StoredCatalog:
     rows = connection.execute(_WORKFLOWS).all()
     living = {
         row.name: StoredWorkflow(
-            row.name, row.target, row.description, row.is_task, frozenset(row.products or ()), row.unfinished
+            name=row.name,
+            target=row.target,
+            description=row.description,
+            is_task=row.is_task,
+            products=frozenset(row.products or ()),
+            unfinished=row.unfinished,
+            schedules=row.schedules,
         )
         for row in rows
         if not row.is_deleted

@@ -77,6 +77,10 @@ def test_schedules_go_on_under_the_new_name_of_their_workflow(world: CatalogWorl
     world.deploy("Accesses")
     world.query(_SCHEDULE)
     release(world, access({"vlan": int}), "Access", "make_access")
+    with pytest.raises(
+        ConflictError, match=r"0 processes that are not finished, and 1 schedules.*create_access=make_a"
+    ):
+        world.write()
     world.deploy(rename_workflow=("create_access=make_access",))
     assert world.query("SELECT workflow_name FROM schedules WHERE name = 'often'") == [("make_access",)]
 
