@@ -33,6 +33,7 @@ def test_a_short_storm_loses_nothing_and_repeats_nothing() -> None:
     assert report.figures["steps"] == 160
 
 
+@pytest.mark.slow
 def test_a_storm_that_finds_nothing_to_strike_counts_as_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

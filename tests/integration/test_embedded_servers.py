@@ -273,6 +273,7 @@ def test_a_plain_user_can_start_it(folder: Path) -> None:
 
 
 @as_root
+@pytest.mark.slow
 def test_root_can_start_it_with_and_without_user_namespaces(folder: Path) -> None:
     folder.parent.chmod(0o755)
     script = folder.parent / "script.py"

@@ -130,6 +130,7 @@ def test_each_second_of_a_minute_runs_once_while_clocks_are_killed(
     check(world, live_through_kills(world, start_clock, 60, seed=2), 60)
 
 
+@pytest.mark.slow
 def test_what_was_due_while_no_clock_ran_is_made_up_for_once(world: World, start_clock: Callable[[], Clock]) -> None:
     create_schedule(world.context, OPERATOR, Wanted("plain_task", every=1.0, overlap="allow"))
     time.sleep(5)

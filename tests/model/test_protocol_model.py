@@ -65,7 +65,7 @@ def test_the_protocol_holds_in_random_orders_of_events(world: World) -> None:
 
 @pytest.mark.slow
 def test_the_protocol_holds_in_many_random_orders_of_events(world: World) -> None:
-    run_randomly(world, 400)
+    run_randomly(world, 150)
 
 
 @pytest.mark.parametrize("order", [order for _, order, _ in MUTATIONS], ids=lambda order: order.__name__)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Iterator
-from copy import deepcopy
 
 import pytest
 
@@ -16,21 +14,14 @@ from orchestrator.services.subscriptions import (
     WF_USABLE_WHILE_OUT_OF_SYNC,
 )
 from tests.seed import node_enrollment
+from tests.seed.usage_maps import empty_usage_maps
 
 
 @pytest.fixture
 def usage_maps() -> Iterator[None]:
-    """Empty maps, put back as they were afterwards, since the document changes them at import."""
-    maps = (WF_USABLE_MAP, WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS)
-    before, listed = deepcopy(maps), list(WF_USABLE_WHILE_OUT_OF_SYNC)
-    for changed in maps:
-        changed.clear()
-    yield
-    for changed, kept in zip(maps, before, strict=True):
-        changed.clear()
-        changed.update(kept)  # type: ignore[arg-type]
-    WF_USABLE_WHILE_OUT_OF_SYNC[:] = listed
-    sys.modules.pop("tests.seed.usage", None)
+    """For the document alone."""
+    with empty_usage_maps():
+        yield
 
 
 def test_a_create_workflow_runs_the_steps_of_the_document_and_ends_in_its_status() -> None:

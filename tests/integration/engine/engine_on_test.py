@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +22,25 @@ from orchestrator.storage.tables import ProcessStepTable, ProcessTable, Workflow
 
 SECRET_KEY = SecretStr("a key of the tests")
 LIMITS = Limits(1_000_000, max_lost_attempts=3, code_wait=60.0, signer=CallbackSigner(SECRET_KEY))
+
+
+@contextmanager
+def _interrupts(handler: Any) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def somebody_at_a_keyboard() -> Any:
+    """As where a person started this, whatever started these tests: an interrupt ends what runs."""
+    return _interrupts(signal.default_int_handler)
+
+
+def nobody_at_a_keyboard() -> Any:
+    """As in a worker child: interrupts are ignored."""
+    return _interrupts(signal.SIG_IGN)
 
 
 @dataclass

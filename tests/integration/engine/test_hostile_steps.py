@@ -20,7 +20,7 @@ from orchestrator.errors import NoSessionError
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import Workflow, workflow
 from orchestrator.storage.session import db
-from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.engine_on_test import EngineOnTest, somebody_at_a_keyboard
 
 Ledger = Callable[[], list[str]]
 
@@ -340,7 +340,7 @@ def test_a_claim_that_ends_in_an_exception_of_the_worker_keeps_no_lock(engine: E
     seq = engine.start(single(interrupted))
     runner = engine.runner()
     runner.run(seq)
-    with pytest.raises(KeyboardInterrupt):
+    with somebody_at_a_keyboard(), pytest.raises(KeyboardInterrupt):
         runner.run(seq)
     deadline = time.monotonic() + 10
     while engine.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != [(0,)]:

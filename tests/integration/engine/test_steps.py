@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from orchestrator.language.steps import abort, conditional, done, focussteps, in
 from orchestrator.language.vocabulary import REMOVED
 from orchestrator.language.workflows import Workflow, task, workflow
 from orchestrator.storage.session import db
-from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.engine_on_test import EngineOnTest, nobody_at_a_keyboard, somebody_at_a_keyboard
 
 Ledger = Callable[[], list[str]]
 
@@ -190,13 +189,10 @@ def test_an_interrupt_that_a_step_makes_itself_fails_it_and_one_from_the_keyboar
     engine: EngineOnTest,
 ) -> None:
     seq = engine.start(one_step(raises_keyboard_interrupt))
-    with pytest.raises(KeyboardInterrupt):
+    with somebody_at_a_keyboard(), pytest.raises(KeyboardInterrupt):
         engine.run(seq)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with nobody_at_a_keyboard():
         engine.run(seq)
-    finally:
-        signal.signal(signal.SIGINT, before)
     assert "KeyboardInterrupt" in str(engine.process(seq).traceback)
     assert engine.process(seq).status == "failed"
 
