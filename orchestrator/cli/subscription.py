@@ -1,4 +1,4 @@
-"""`orchestrator subscription`: look at subscriptions."""
+"""`orchestrator subscription`: look at subscriptions, and set one in sync."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.list_options import list_options, list_query, print_page
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.tools import LoadTools
-from orchestrator.cli.use_cases import opened_context
+from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.services.subscription_views import (
     SubscriptionEntry,
     ValueChange,
@@ -17,11 +17,12 @@ from orchestrator.services.subscription_views import (
     subscription_changes,
     subscription_model,
 )
+from orchestrator.services.subscriptions import set_in_sync as put_in_sync
 
 
 @click.group
 def subscription() -> None:
-    """Look at subscriptions."""
+    """Look at subscriptions, and set one in sync."""
 
 
 @subscription.command("list")
@@ -80,3 +81,18 @@ def history(
 def _change(change: ValueChange) -> tuple[object, ...]:
     at = local_time(change.changed_at)
     return at, change.path, change.before, change.after, change.step_key, change.process_id, change.changed_by
+
+
+@subscription.command
+@click.argument("subscription_id", type=click.UUID)
+@click.option("--reason", help="Why; it is kept in the audit.")
+@json_option
+@click.pass_obj
+def set_in_sync(load_tools: LoadTools, subscription_id: UUID, reason: str | None, as_json: bool) -> None:
+    """Say that a subscription is in sync although no process did. Refused while a process on it has not ended."""
+    with opened_context(load_tools) as context:
+        did = put_in_sync(context, operating_system_user(), subscription_id, reason=reason)
+    if as_json:
+        print_json({"subscription_id": subscription_id, "insync": True})
+    else:
+        click.echo(f"{'Set in sync' if did else 'It was in sync already:'} {subscription_id}")

@@ -91,3 +91,23 @@ def test_failed_processes_are_skipped_run_again_and_moved(
         ("rerun", UUID(again)),
         ("migrate", UUID(moved)),
     ]
+
+
+def test_a_subscription_that_an_abort_left_out_of_sync_is_set_in_sync(
+    command: Callable[..., Result], world: World
+) -> None:
+    subscription_id = str(world.subscription())
+    pages = [{"subscription_id": subscription_id}]
+    process_id = start_process(world.context, OPERATOR, "modify_port", pages).process_id
+    world.run()
+    early = command("subscription", "set-in-sync", subscription_id)
+    assert (early.exit_code, str(process_id) in early.output) == (4, True)
+
+    command("process", "abort", str(process_id))
+    done = command("subscription", "set-in-sync", subscription_id, "--reason", "looked at it")
+    assert done.stdout == f"Set in sync {subscription_id}\n"
+    assert world.query("SELECT insync FROM subscriptions") == [(True,)]
+    assert world.query("SELECT reason FROM audit WHERE action = 'set in sync'") == [("looked at it",)]
+    again = command("subscription", "set-in-sync", subscription_id, "--json")
+    assert json.loads(again.stdout) == {"subscription_id": subscription_id, "insync": True}
+    assert command("subscription", "set-in-sync", str(uuid4())).exit_code == 3
