@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from apispec import APISpec
 from flask import Flask, Response, redirect, render_template, url_for
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from orchestrator.api.problems import all_problems
@@ -29,6 +31,7 @@ def register_documents(application: Flask, spec: APISpec) -> None:
     def home() -> AnyResponse:
         return redirect(url_for("reference"))
 
+    application.add_template_filter(_with_code, "with_code")
     application.add_url_rule("/", "home", home)
     application.add_url_rule("/api/", "api_home", home)
     application.add_url_rule("/api/openapi.json", "openapi", openapi)
@@ -39,6 +42,11 @@ def register_documents(application: Flask, spec: APISpec) -> None:
 def openapi_text(document: dict[str, Any]) -> str:
     """The document as it is served and committed: the same text for the same API."""
     return json.dumps(document, indent=2, default=str) + "\n"
+
+
+def _with_code(text: str) -> Markup:
+    """HTML of a text in which code stands between backticks."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

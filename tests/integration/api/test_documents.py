@@ -53,6 +53,8 @@ def test_the_reference_names_every_operation_and_needs_no_network(client: FlaskC
     for text in (page.text, client.get("/api/docs/problems").text):
         assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text)
         assert "<script" not in text
+        assert "`" not in text
+    assert "numbers and times take <code>&lt;</code>" in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
