@@ -179,8 +179,8 @@ def _beat(settings: Settings, _: Tools) -> str:
 
 def _catalog(settings: Settings, tools: Tools) -> str:
     catalog = _load(settings, tools)
-    counts = f"{len(catalog.workflows)} workflows and {len(catalog.products)} products"
-    return f"The packages can be imported: {counts}." if settings.catalog_packages() else "No package is named."
+    counts = f"workflows: {len(catalog.workflows)}, products: {len(catalog.products)}"
+    return f"The packages can be imported; {counts}." if settings.catalog_packages() else "No package is named."
 
 
 def _catalog_in_database(settings: Settings, tools: Tools) -> str:

@@ -57,7 +57,7 @@ def send(send_pages: Callable[[Any], Answer], pages: Any, values: Mapping[str, s
 
     Raises:
         FormIncompleteError: a page asks for something that no value was given for.
-        InvalidInputError: no page asks for one of the values; nothing has happened then.
+        InvalidInputError: no page asks for one of the values, or one is none of the choices; nothing has happened then.
     """
     if pages is not None and not values:
         return send_pages(pages)
@@ -69,7 +69,12 @@ def send(send_pages: Callable[[Any], Answer], pages: Any, values: Mapping[str, s
         try:
             return send_pages(filled)
         except FormIncompleteError as incomplete:
-            filled.append(_page(incomplete, values))
+            try:
+                filled.append(_page(incomplete, values))
+            except FormIncompleteError:
+                if strange := [name for name in unused if name not in form_of(incomplete).get("properties", {})]:
+                    incomplete.add_note(f"No page up to this one asks for {', '.join(strange)}.")
+                raise
             unused = {name: value for name, value in unused.items() if name not in filled[-1]}
 
 
@@ -105,6 +110,8 @@ def tell_page(incomplete: FormIncompleteError, as_json: bool) -> None:
     click.echo(f"The page {form.get('title', '')!r} is to be filled in:", err=True)
     for line in fields_of(form):
         click.echo(f"  {line}", err=True)
+    for note in getattr(incomplete, "__notes__", []):
+        click.echo(note, err=True)
     click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
 
 
@@ -122,18 +129,27 @@ def _require_another_page(send_pages: Callable[[Any], object], filled: Pages, un
 def _page(incomplete: FormIncompleteError, values: Mapping[str, str]) -> dict[str, Any]:
     schema = form_of(incomplete)
     page = {
-        name: _converted(values[name], _field(schema, name)) for name in schema.get("properties", {}) if name in values
+        name: _converted(name, values[name], _field(schema, name))
+        for name in schema.get("properties", {})
+        if name in values
     }
     if any(name not in page for name in schema.get("required", [])):
         raise incomplete
     return page
 
 
-def _converted(text: str, asked: Mapping[str, Any]) -> Any:
-    """A choice by its label or its value, a text as it is, all else as JSON."""
-    by_label = {str(label): choice for choice, label in (asked.get("options") or {}).items()}
+def _converted(name: str, text: str, asked: Mapping[str, Any]) -> Any:
+    """A choice by its label or its value, a text as it is, all else as JSON.
+
+    Raises:
+        InvalidInputError: it is no product that the page offers.
+    """
+    options = asked.get("options") or {}
+    by_label = {str(label): choice for choice, label in options.items()}
     if text in by_label:
         return by_label[text]
+    if asked.get("format") == "productId" and text not in options:
+        raise InvalidInputError(f"{name}: {text!r} cannot be chosen; there are {', '.join(map(repr, by_label))}")
     if asked.get("type") == "string" or text in asked.get("enum", []):
         return text
     try:

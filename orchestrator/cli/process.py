@@ -45,7 +45,9 @@ for mending in (pause, unpause, skip, rerun, migrate):
 @input_option
 @set_option
 @click.option("--product", help="The product to create, by name or id: as --set product=...")
-@click.option("--subscription", metavar="ID", help="The subscription to work on: as --set subscription_id=...")
+@click.option(
+    "--subscription", type=click.UUID, metavar="ID", help="The subscription to work on: as --set subscription_id=..."
+)
 @click.option("--idempotency-key", metavar="KEY", help="With --input: the same again starts nothing more.")
 @watch_option
 @json_option
@@ -56,7 +58,7 @@ def start(
     given_input: str | None,
     pairs: tuple[str, ...],
     product: str | None,
-    subscription: str | None,
+    subscription: UUID | None,
     idempotency_key: str | None,
     watch: bool,
     as_json: bool,
@@ -64,7 +66,7 @@ def start(
     """Start WORKFLOW. When its form asks for more than was given, nothing starts and the page's fields are shown."""
     values = read_values(pairs)
     chosen = {"product": product, "subscription_id": subscription}
-    values |= {name: value for name, value in chosen.items() if value is not None}
+    values |= {name: str(value) for name, value in chosen.items() if value is not None}
     if idempotency_key is not None and values:
         # Finding the page that a value belongs to takes several requests, which one key cannot stand for.
         raise click.UsageError("--idempotency-key needs all pages as --input")

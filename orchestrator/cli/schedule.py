@@ -49,7 +49,12 @@ _OPTIONS = (
         help="The pages of the form: a list of objects, @FILE, or - for stdin.",
     ),
     click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A field of the form, on any page."),
-    click.option("--subscription", metavar="ID", help="The subscription to work on: as --set subscription_id=..."),
+    click.option(
+        "--subscription",
+        type=click.UUID,
+        metavar="ID",
+        help="The subscription to work on: as --set subscription_id=...",
+    ),
     json_option,
 )
 
@@ -183,7 +188,7 @@ def _written(
 ) -> None:
     values, pages = read_values(options["pairs"]), read_input(options["given_input"])
     if options["subscription"] is not None:
-        values["subscription_id"] = options["subscription"]
+        values["subscription_id"] = str(options["subscription"])
     try:
         # Only what is to be filled in needs the way from page to page.
         schedule_id = send(write, pages, values) if values or pages is not None else write(None)

@@ -33,6 +33,8 @@ NOBODY = str(uuid4())
         (["process", "start", "no_such_workflow", "--input", "@no such file"], 5),
         (["process", "start", "no_such_workflow", "--set", "novalue"], 2),
         (["process", "show", "no-uuid"], 2),
+        (["process", "start", "no_such_workflow", "--subscription", "no-uuid"], 2),
+        (["schedule", "create", "no_such_workflow", "--every", "1d", "--subscription", "no-uuid"], 2),
         (["process", "list", "--page", "0"], 2),
         (["no-such-command"], 2),
     ],
@@ -54,7 +56,7 @@ def test_a_list_as_json_has_items_and_a_total(run: Run, database_url: str, broke
 def test_without_servers_a_command_says_what_is_not_set(run: Run) -> None:
     ended = run("process", "list")
     assert ended.exit_code == 7
-    assert "ORCHESTRATOR_DATABASE_URL is not set" in ended.stderr
+    assert "ORCHESTRATOR_DATABASE_URL is not set, and nothing runs on the folder /" in ended.stderr
 
 
 def test_a_database_that_does_not_answer_is_one_sentence(run: Run, broker_url: str) -> None:
