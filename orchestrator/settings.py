@@ -109,7 +109,8 @@ class Settings(BaseSettings):
         """
         if self.database_url is None:
             raise SettingsError(
-                "ORCHESTRATOR_DATABASE_URL is not set: name a PostgreSQL, or run `orchestrator up`, which embeds one"
+                f"ORCHESTRATOR_DATABASE_URL is not set, and nothing runs on the folder {self.data_dir.resolve()}: "
+                "name a PostgreSQL, run `orchestrator up`, which embeds one, or go to the folder where it runs"
             )
         return self.database_url.get_secret_value()
 
@@ -121,7 +122,8 @@ class Settings(BaseSettings):
         """
         if self.broker_url is None:
             raise SettingsError(
-                "ORCHESTRATOR_BROKER_URL is not set: name a Valkey or Redis, or run `orchestrator up`, which embeds one"
+                f"ORCHESTRATOR_BROKER_URL is not set, and nothing runs on the folder {self.data_dir.resolve()}: "
+                "name a Valkey or Redis, run `orchestrator up`, which embeds one, or go to the folder where it runs"
             )
         return self.broker_url.get_secret_value()
 

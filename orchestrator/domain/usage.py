@@ -130,10 +130,10 @@ def _wrong_status(workflow: WorkflowFacts, subscription: SubscriptionFacts) -> B
     statuses = usable_when(workflow)
     if subscription.status.value in statuses:
         return None
-    allowed = f"when it is {' or '.join(statuses)}" if statuses else "never on an existing subscription"
+    allowed = f"can run when it is {' or '.join(statuses)}" if statuses else "never runs on an existing subscription"
     return Blocked(
         INVALID_STATUS,
-        f"The subscription is {subscription.status.value}; {workflow.name} can run {allowed}",
+        f"The subscription is {subscription.status.value}; {workflow.name} {allowed}",
         usable_when=statuses,
         status=subscription.status.value,
     )

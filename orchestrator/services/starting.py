@@ -166,7 +166,8 @@ def prepare_start(
     row = find_workflow(session, workflow.name)
     if row is None:
         raise UnknownWorkflowError(
-            f"there is no workflow {workflow_name!r} in the database: a migration makes it known"
+            f"there is no workflow {workflow_name!r} in the database: a revision makes it known; write it with "
+            "`orchestrator db revision --autogenerate`, apply it with `orchestrator db upgrade`"
         )
     if not workflow.steps:
         raise AuthoringError(f"the workflow {workflow_name!r} has no steps")

@@ -66,6 +66,7 @@ def test_terminate_runs_in_any_status_unless_the_map_says_otherwise(status: Subs
 def test_create_never_runs_on_an_existing_subscription(status: SubscriptionLifecycle) -> None:
     blocked = why_blocked(workflow(Target.CREATE), in_status(status))
     assert blocked is not None
+    assert "never runs on an existing subscription" in blocked.message
     assert blocked.usable_when == ()
 
 
