@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import click
@@ -36,6 +37,19 @@ def list_options(function: Function) -> Function:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def status_option(statuses: type[StrEnum]) -> Callable[[Function], Function]:
+    """Adds `--status`: one of these or several with | between them, or with a ! before it what it is not."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+        for word in [] if text is None else text.split("|"):
+            if word.strip().removeprefix("!").lower() not in list(statuses):
+                there_are = ", ".join(statuses)
+                raise click.BadParameter(f"there is no status {word!r}; there are {there_are}", ctx, parameter)
+        return text
+
+    return click.option("--status", callback=check, help="With this status; several with | between them.")
 
 
 def list_query(filters: str, sort: str, page: int, page_size: int, **equal: str | None) -> ListQuery:

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from orchestrator.cli.exit_status import ExitStatus
-from orchestrator.cli.list_options import list_options, list_query, print_page
+from orchestrator.cli.list_options import list_options, list_query, print_page, status_option
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.pages import read_input, read_values, send, tell_page
 from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause
@@ -17,6 +17,7 @@ from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.cli.watching import print_detail, watch_process
 from orchestrator.errors import FormIncompleteError
+from orchestrator.language.vocabulary import ProcessStatus
 from orchestrator.services.process_views import ProcessView, list_processes, process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
 
@@ -87,7 +88,7 @@ def start(
 
 
 @process.command("list")
-@click.option("--status", help="With this status; several with | between them.")
+@status_option(ProcessStatus)
 @click.option("--workflow", help="Of workflows whose name has this in it.")
 @list_options
 @json_option

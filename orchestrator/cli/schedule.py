@@ -236,7 +236,13 @@ def _tell(schedule_id: UUID, verb: str, as_json: bool) -> None:
 def _when(one: ScheduleView) -> str:
     if one.cron is not None:
         return f"{one.cron} {one.time_zone}"
-    return f"every {one.every:g} s" if one.every is not None else f"once at {local_time(one.at)}"
+    return f"every {_span(one.every)}" if one.every is not None else f"once at {local_time(one.at)}"
+
+
+def _span(seconds: float) -> str:
+    """A time span as `--every` takes it, in the largest unit that divides it."""
+    length, unit = max((length, unit) for unit, length in _UNITS.items() if length == 1 or seconds % length == 0)
+    return f"{seconds / length:.10g}{unit}"
 
 
 def _row(one: ScheduleView) -> tuple[object, ...]:
@@ -259,5 +265,5 @@ def _print_detail(detail: ScheduleDetail) -> None:
 
 
 def _print_next(detail: ScheduleDetail) -> None:
-    told = [f"{following.run_at.astimezone():%Y-%m-%d %H:%M:%S}" for following in detail.next_runs]
+    told = [f"{following.run_at.astimezone():%Y-%m-%d %H:%M:%S %Z}" for following in detail.next_runs]
     click.echo(f"Next runs: {', '.join(told) or 'none'}")

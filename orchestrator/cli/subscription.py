@@ -6,10 +6,11 @@ from uuid import UUID
 
 import click
 
-from orchestrator.cli.list_options import list_options, list_query, print_page
+from orchestrator.cli.list_options import list_options, list_query, print_page, status_option
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
+from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.services.subscription_views import (
     SubscriptionEntry,
     ValueChange,
@@ -26,7 +27,7 @@ def subscription() -> None:
 
 
 @subscription.command("list")
-@click.option("--status", help="With this status; several with | between them.")
+@status_option(SubscriptionLifecycle)
 @click.option("--product", help="Of products whose name has this in it.")
 @list_options
 @json_option

@@ -36,6 +36,10 @@ NOBODY = str(uuid4())
         (["process", "start", "no_such_workflow", "--subscription", "no-uuid"], 2),
         (["schedule", "create", "no_such_workflow", "--every", "1d", "--subscription", "no-uuid"], 2),
         (["process", "list", "--page", "0"], 2),
+        (["process", "list", "--status", "failed|Awaiting_callback", "--json"], 0),
+        (["process", "list", "--status", "!completed", "--json"], 0),
+        (["process", "list", "--status", "failed,suspended"], 2),
+        (["subscription", "list", "--status", "actve"], 2),
         (["no-such-command"], 2),
     ],
 )
