@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, WrapValidator, create_model
 from pydantic_core import CoreSchema, core_schema
 from pydantic_forms.validators import migration_summary
 
@@ -85,7 +85,9 @@ def summary_page(title: str, rows: Mapping[str, Any], *, headers: tuple[str, ...
             "columns": [[_cell(value) for value in column] for column in zip(*cells, strict=True)],
         }
     )
-    return create_model("SummaryPage", __base__=SubmitFormPage, __cls_kwargs__={"title": title}, summary=(table, None))
+    # Its schema suggests null for it, and there are clients that send back what they show: whatever comes is dropped.
+    field = Annotated[table, WrapValidator(lambda _sent, _validate: None)]  # type: ignore[valid-type]
+    return create_model("SummaryPage", __base__=SubmitFormPage, __cls_kwargs__={"title": title}, summary=(field, None))
 
 
 def _cell(value: Any) -> str | int | float | bool:

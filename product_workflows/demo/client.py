@@ -108,8 +108,7 @@ def filled_in(form: Json, chosen: Json) -> Json:
         if name in chosen:
             page[name] = chosen[name]
         elif "default" in asked:
-            # What is null stands for nothing to enter, like a summary, and is left to the server.
-            page |= {} if asked["default"] is None else {name: asked["default"]}
+            page[name] = asked["default"]
         elif asked.get("enum"):
             page[name] = asked["enum"][0]
         elif name in form.get("required", []):

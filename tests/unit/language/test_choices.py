@@ -80,3 +80,8 @@ def test_a_summary_shows_what_was_entered_and_asks_for_nothing() -> None:
     assert get_form_meta(summary) == {"hasNext": False}
     assert said(summary, sure=True) == {"sure": "Extra inputs are not permitted"}
     assert summary().model_dump() == {"summary": None}
+
+
+@pytest.mark.parametrize("sent", [None, {}, {"data": {"labels": ["MTU"]}}], ids=["the default", "nothing", "the table"])
+def test_a_client_may_send_back_what_the_schema_of_a_summary_suggests_or_shows(sent: object) -> None:
+    assert summary_page("Check", {"MTU": 1500}).model_validate({"summary": sent}).model_dump() == {"summary": None}
