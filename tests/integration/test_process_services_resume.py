@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator.errors import (
     ConflictError,
@@ -238,6 +239,23 @@ def test_of_many_resumes_at_once_one_succeeds_and_the_step_runs_once(world: Worl
     assert detail.process.last_status == "completed"
     assert len([step for step in detail.steps if (step.key, step.status) == ("may_fail", "success")]) == 1
     assert world.query("SELECT count(*) FROM audit WHERE action = 'resume'") == [(1,)]
+
+
+def test_a_process_that_failed_again_since_it_was_looked_at_is_not_resumed(world: World) -> None:
+    process_id = failed_task(world)
+    world.bell.rings.clear()
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid' AND datname = current_database()"
+    with ThreadPoolExecutor(1) as pool, world.context.database.transaction("tests") as session:
+        session.execute(text("UPDATE processes SET change_seq = change_seq + 2"))
+        resuming = pool.submit(resume_process, world.context, OPERATOR, process_id)
+        give_up = time.monotonic() + 20
+        while world.query(waits) != [(1,)] and time.monotonic() < give_up:
+            time.sleep(0.01)
+        session.commit()
+        with pytest.raises(ConflictError, match="changed by somebody else"):
+            resuming.result(20)
+    assert process_detail(world.context, process_id).process.last_status == "failed"
+    assert world.bell.rings == []
 
 
 def test_resuming_asks_the_authorizer_of_the_step(world: World) -> None:

@@ -181,6 +181,24 @@ def test_one_that_cannot_be_failed_keeps_nobody_else_from_it(engine: EngineOnTes
     assert [engine.process(seq).status for seq in (first, second)] == ["suspended", "failed"]
 
 
+def test_one_that_went_on_since_the_clock_looked_is_not_struck(engine: EngineOnTest, sweep: Sweep) -> None:
+    first, second = (engine.start(limited("suspended")) for _ in range(2))
+    for seq in (first, second):
+        engine.run(seq)
+        age(engine, seq, LIMIT + 1)
+    # Somebody answers the second while the first is being failed, and it comes to ask for more.
+    engine.query(
+        "CREATE FUNCTION answer_second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"UPDATE processes SET change_seq = change_seq + 5 WHERE seq = {second}; RETURN new; END $$"
+    )
+    engine.query(
+        "CREATE TRIGGER answer_second AFTER INSERT ON process_steps FOR EACH ROW "
+        f"WHEN (new.process_seq = {first}) EXECUTE FUNCTION answer_second()"
+    )
+    sweep.find(dict)
+    assert [engine.process(seq).status for seq in (first, second)] == ["failed", "suspended"]
+
+
 def test_a_process_that_has_ended_expires_no_more(engine: EngineOnTest, outside: Outside) -> None:
     @workflow("Ends with a question", time_limit=LIMIT)
     def ends_with_a_question() -> StepList:
