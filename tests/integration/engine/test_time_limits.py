@@ -23,6 +23,7 @@ from orchestrator.language.actions import Retry
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import Workflow, workflow
 from orchestrator.storage.session import db
+from orchestrator.storage.step_statements import TRY_LOCK, step_lock_key
 from tests.integration.engine.engine_on_test import EngineOnTest
 from tests.integration.engine.forked import another_process
 
@@ -247,6 +248,25 @@ def test_a_worker_that_died_before_the_hard_limit_is_replaced_however_late(engin
     assert rung == [seq]
     engine.run(seq)
     assert engine.process(seq).status == "completed"
+
+
+def test_a_worker_that_comes_back_over_a_new_connection_past_the_hard_limit_is_left_to_record(
+    engine: EngineOnTest,
+) -> None:
+    seq = engine.start(limited(lambda: {"done": True}, 60.0))
+    lost, new = engine.connection("worker"), engine.connection("worker")
+    assert claim_step(lost, seq) is not None
+    lost.discard()
+    look_until(engine, lambda: engine.query(_LOCKS) == [(0,)])
+    assert new.row(TRY_LOCK, {"key": step_lock_key(seq)}) == (True,)
+    past = engine.process(seq).started_at - timedelta(hours=1)
+    engine.change(seq, deadline=past)
+    sweep = Sweep(engine.url)
+    sweep.find(dict)
+    assert sweep.leads
+    sweep.close()
+    assert engine.query(_LOCKS) == [(1,)]
+    assert engine.process(seq).deadline == past
 
 
 def test_a_frozen_worker_whose_claim_is_gone_does_not_hold_its_process(engine: EngineOnTest, tmp_path: Path) -> None:
