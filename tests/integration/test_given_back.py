@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from orchestrator.errors import ConflictError
+from orchestrator.services.moving import skip_step
 from orchestrator.services.process_views import process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
 from orchestrator.storage.database import Database, libpq_url
@@ -144,3 +147,40 @@ def test_a_release_does_not_wait_for_a_step_that_writes_to_the_subscription(worl
             abort_process(world.context, OPERATOR, process_id, release_subscription=True)
         abort_process(world.context, OPERATOR, process_id)
     assert holder(world, port) == (False, process_id)
+
+
+def fail_its_step(world: World, process_id: UUID) -> None:
+    world.run()
+
+
+def skip(world: World, process_id: UUID) -> None:
+    skip_step(world.context, OPERATOR, process_id, "known")
+
+
+def resume(world: World, process_id: UUID) -> None:
+    resume_process(world.context, OPERATOR, process_id)
+
+
+@pytest.mark.parametrize("act", [fail_its_step, skip, resume])
+def test_who_waits_for_a_subscription_has_not_locked_its_process(
+    world: World, database_url: str, act: Callable[[World, UUID], None]
+) -> None:
+    """As steps that write to it do: in another order two of them would wait for each other."""
+    port = world.subscription()
+    process_id = failed_check(world, port)
+    if act is fail_its_step:
+        resume(world, process_id)
+        FAULTS.append("does not fit either")
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid' AND datname = current_database()"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(libpq_url(database_url)) as writer:
+        writer.execute("UPDATE subscriptions SET note = 'in use' WHERE subscription_id = %s", [port])
+        acting = pool.submit(act, world, process_id)
+        give_up = time.monotonic() + 20
+        while world.query(waits) != [(1,)] and time.monotonic() < give_up:
+            time.sleep(0.01)
+        assert world.query(waits) == [(1,)]
+        writer.execute("SELECT FROM processes WHERE process_id = %s FOR NO KEY UPDATE NOWAIT", [process_id])
+        writer.commit()
+        acting.result(20)
+    expected = (True, None) if act is fail_its_step else (False, process_id)
+    assert holder(world, port) == expected
