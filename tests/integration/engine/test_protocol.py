@@ -106,6 +106,12 @@ def test_while_the_engine_is_paused_not_even_a_lock_is_taken(engine: EngineOnTes
     assert row[0]
 
 
+def advisory_locks(engine: EngineOnTest) -> int:
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    ((count,),) = engine.query(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {here}")
+    return int(count)
+
+
 def test_a_pause_that_comes_while_a_step_is_being_claimed_is_seen_under_the_lock(engine: EngineOnTest) -> None:
     seq = engine.start(single(lambda: {"done": True}))
     ((name,),) = engine.query("SELECT current_database()")
@@ -120,10 +126,7 @@ def test_a_pause_that_comes_while_a_step_is_being_claimed_is_seen_under_the_lock
     ((looks,),) = engine.query("SELECT last_value FROM turning.looks")
     assert looks == 3, "before the lock, under it, and before another try"
     assert engine.process(seq).claim is None
-    assert engine.query(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = "
-        "(SELECT oid FROM pg_database WHERE datname = current_database())"
-    ) == [(0,)]
+    assert advisory_locks(engine) == 0
 
 
 def test_a_result_that_comes_after_an_abort_is_dropped_with_its_effects(engine: EngineOnTest, ledger: Ledger) -> None:
@@ -146,6 +149,7 @@ def test_a_result_that_comes_after_an_abort_is_dropped_with_its_effects(engine: 
         assert late.result() is None
     assert (engine.process(seq).status, engine.process(seq).state, ledger()) == ("aborted", {}, [])
     assert [row.key for row in engine.steps(seq)] == ["start"]
+    assert advisory_locks(engine) == 0, "the worker keeps nothing of it"
 
 
 def test_a_late_result_of_an_earlier_claim_is_dropped_even_if_the_step_was_resumed(engine: EngineOnTest) -> None:
