@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import click
 
 from orchestrator.cli.exit_status import ExitStatus
@@ -54,4 +56,17 @@ def load_named_catalog(settings: Settings, tools: Tools) -> Catalog:
     except OrchestratorError:
         raise
     except Exception as error:  # the author's code may raise anything when it is imported
-        raise SettingsError(f"The catalog cannot be loaded: {type(error).__name__}: {error}") from error
+        raise SettingsError(cannot_be_loaded(error)) from error
+
+
+def cannot_be_loaded(error: Exception) -> str:
+    """What the author's code raised when it was imported, and where, as far as that is not in a library."""
+    said = f"The catalog cannot be loaded: {type(error).__name__}: {error}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and not frame.filename.startswith("<")
+    ]
+    if isinstance(error, SyntaxError) or not frames:
+        return said
+    return f"{said} ({frames[-1].filename}, line {frames[-1].lineno})"

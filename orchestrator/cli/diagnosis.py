@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 
+from orchestrator.cli.catalog import cannot_be_loaded
 from orchestrator.cli.set_up import check_broker, settings_in_force
 from orchestrator.cli.tools import LoadTools, Tools
 from orchestrator.engine.connection import check_session_locks
@@ -207,7 +208,7 @@ def _load(settings: Settings, tools: Tools) -> Catalog:
         except OrchestratorError:
             raise
         except Exception as error:  # the author's code may raise anything when it is imported
-            raise AilmentError(f"The catalog cannot be loaded: {type(error).__name__}: {error}", mend) from error
+            raise AilmentError(cannot_be_loaded(error), mend) from error
 
 
 def _query(settings: Settings, statement: LiteralString, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import click
 import orjson
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 _UNLIMITED = 10_000
+_UUID_WIDTH = 36
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -35,11 +37,14 @@ def _as_json(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table; into a file or a pipe as wide as its content, so that nothing is cut off."""
+    """A table of which nothing is cut off: wide into a file or a pipe, folded on a terminal, with ids in one piece."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _UNLIMITED
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        has_ids = any(isinstance(row[index], UUID) for row in rows)
+        table.add_column(column, overflow="fold", min_width=_UUID_WIDTH if has_ids else None)
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console.print(table)

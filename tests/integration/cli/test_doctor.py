@@ -139,6 +139,7 @@ def test_a_clock_that_leads_is_seen(run: Run, database_url: str, broker_url: str
         ("", "register(catalog)"),
         ("def register(catalog):\n    this is no Python\n", "SyntaxError"),
         ("def register(catalog):\n    catalog.add_workflow(register)\n", "is no workflow"),
+        ("\ndef register(catalog):\n    catalog.add_produc()\n", "/__init__.py, line 3)"),
     ],
 )
 def test_a_catalog_package_that_cannot_be_used(
