@@ -26,6 +26,6 @@ def test_the_times_to_recover_are_within_what_is_allowed() -> None:
     assert list(times) == list(FAULTS)
     assert {kind: float(row[-1]) for kind, row in times.items() if row[-1]} == LONGEST_MEDIANS
     for kind, (strikes, shortest, median, longest, allowed) in times.items():
-        assert int(strikes) >= 30, kind
+        assert int(strikes) >= 50, kind
         assert float(shortest) <= float(median) <= float(longest), kind
         assert not allowed or float(median) <= float(allowed), kind
