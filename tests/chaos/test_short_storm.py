@@ -27,10 +27,10 @@ SHORT = (
 
 def test_a_short_storm_loses_nothing_and_repeats_nothing() -> None:
     lines: list[str] = []
-    report = run(Plan(1, SHORT, processes=16, strikes=1, workers=2, step_seconds=0.3), lines.append)
+    report = run(Plan(1, SHORT, processes=12, strikes=1, workers=2, step_seconds=0.2), lines.append)
     assert report.violations == [], "\n".join([*lines, report.text()])
     assert sorted(report.recovery) == sorted(SHORT)
-    assert report.figures["steps"] == 160
+    assert report.figures["steps"] == 120
 
 
 @pytest.mark.slow
