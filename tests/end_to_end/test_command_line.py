@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from orchestrator.cli.demo import free_ports, listens
+from orchestrator.embedded.child_processes import spawn
 from tests.end_to_end.up_on_test import Running, clean_environment, command, start, wait_until
 
 pytestmark = pytest.mark.slow
@@ -203,8 +204,9 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     repository = Path(__file__).parents[2]
     environment = clean_environment(TMPDIR=str(tmp_path))
     with (tmp_path / "output").open("wb") as output:
-        demo = subprocess.Popen(
-            command("demo"), cwd=repository, env=environment, stdout=output, stderr=subprocess.STDOUT
+        # Whoever started the tests may ignore interrupts; this does not.
+        demo = spawn(
+            command("demo"), environment=environment, death_signal=signal.SIGKILL, stdout=output, folder=repository
         )
         wait_until(lambda: b"Ready after" in (tmp_path / "output").read_bytes(), 60, "the demo does not start")
         time.sleep(0.5)
