@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import click
 
 from bench import posts, states
-from bench.contenders import Contender, Load
+from bench.contenders import Contender, Load, Responsive
 from bench.contenders.celery_alone import CeleryAlone
 from bench.contenders.commit_loop import CommitLoop
 from bench.contenders.core import Core
@@ -16,6 +17,8 @@ from bench.contenders.ours import Ours
 from bench.figures import Figures
 from bench.ground import Ground
 from bench.report import Report
+
+C = TypeVar("C", bound=Contender)
 
 OURS, CELERY, LOOP, DBOS = "ours", "Celery alone", "bare commit loop", "DBOS queue"
 CORE_DEFAULT, CORE_QUIET = "orchestrator-core, websockets on", "orchestrator-core, websockets off"
@@ -30,15 +33,17 @@ BASELINES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def _contenders() -> dict[str, Contender]:
+def _responsive() -> dict[str, Responsive]:
     return {
         OURS: Ours(),
         CELERY: CeleryAlone(),
         CORE_QUIET: Core(websockets=False),
         CORE_DEFAULT: Core(websockets=True),
-        DBOS: Dbos(),
-        LOOP: CommitLoop(),
     }
+
+
+def _contenders() -> dict[str, Contender]:
+    return {**_responsive(), DBOS: Dbos(), LOOP: CommitLoop()}
 
 
 def throughput(ground: Ground, report: Report, runs: int) -> None:
@@ -74,8 +79,7 @@ def throughput_with_events(ground: Ground, report: Report, runs: int) -> None:
 
 def latency(ground: Ground, report: Report, runs: int) -> None:
     """(b) From the start to the end of one process on an idle system."""
-    some = {name: one for name, one in _contenders().items() if name not in (LOOP, DBOS)}
-    found = _interleaved(some, runs, lambda one: Figures.of(one.latency(ground, 20)).median, "ms")
+    found = _interleaved(_responsive(), runs, lambda one: Figures.of(one.latency(ground, 20)).median, "ms")
     for name, figures in found.items():
         report.figures[f"(b) {name}, start to completed"] = figures, "ms"
     report.ratios["latency_vs_oc_best"] = found[OURS].over(found[CORE_QUIET])
@@ -128,7 +132,7 @@ def state_sizes(ground: Ground, report: Report, runs: int) -> None:
 
 
 def _interleaved(
-    contenders: Mapping[str, Contender], runs: int, measure: Callable[[Contender], float], unit: str
+    contenders: Mapping[str, C], runs: int, measure: Callable[[C], float], unit: str
 ) -> dict[str, Figures]:
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(runs):

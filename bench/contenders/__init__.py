@@ -1,4 +1,4 @@
-"""Who is measured. Each gives the throughput and the latency of the same work: processes of ten trivial steps."""
+"""Who is measured, by the same work: processes of ten trivial steps."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class Contender(Protocol):
 
     def throughput(self, ground: Ground, load: Load) -> float:
         """Steps a second, from the first step's start to the last one's end."""
+
+
+class Responsive(Contender, Protocol):
+    """One that starts a process when it is told to, so that the time to its end can be taken."""
 
     def latency(self, ground: Ground, runs: int) -> list[float]:
         """Milliseconds from start to completed of one process after the other on an idle system."""

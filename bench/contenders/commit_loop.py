@@ -53,7 +53,3 @@ class CommitLoop:
         command = [sys.executable, "-m", "bench.programs.commit_loop", url, str(processes), str(first)]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stdin=pipe, stdout=pipe, text=True)
-
-    def latency(self, ground: Ground, runs: int) -> list[float]:
-        """Not measured: it starts nothing."""
-        raise NotImplementedError(f"{self.name} has no latency")

@@ -48,10 +48,6 @@ class Dbos:
                 wait_for(lambda: _value(connection, _ENDED) >= load.processes + 6, 120, "DBOS did not end", 0.1)
                 return float(_value(connection, _RATE, since))
 
-    def latency(self, ground: Ground, runs: int) -> list[float]:
-        """Not measured: its queue is polled once a second."""
-        raise NotImplementedError(f"{self.name}: its latency is that of its polling")
-
     @staticmethod
     def _run(ground: Ground, variables: Mapping[str, str], *words: str) -> None:
         log = ground.folder / "dbos.log"
