@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +21,7 @@ from orchestrator.domain.due_times import (
     Trigger,
     moment_of,
     next_due,
+    next_runs,
     read_cron,
     zone_of,
 )
@@ -30,6 +32,7 @@ from orchestrator.storage.tables import ScheduleTable
 TRIGGERS: Final = ("cron", "every", "at")
 MAX_NAME_LENGTH: Final = 200
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
+_LOOKED_AT: Final = 25
 
 
 class Overlap(StrEnum):
@@ -107,7 +110,7 @@ def read_plan(wanted: Wanted, now: datetime) -> Plan:
     start = _moment("start_at", wanted.start_at, wanted.time_zone)
     end = _moment("end_at", wanted.end_at, wanted.time_zone)
     trigger = _trigger(wanted, start or now.replace(microsecond=0), now)
-    _check_jitter(wanted, trigger)
+    _check_jitter(wanted, trigger, now)
     begin = trigger.start if isinstance(trigger, Interval) else start or now
     if end is not None and end <= max(begin, now):
         raise InvalidScheduleError("end_at", f"{end.isoformat()} is not after its start, or has passed already")
@@ -154,10 +157,20 @@ def _trigger(wanted: Wanted, start: datetime, now: datetime) -> Trigger:
     return Once(at)
 
 
-def _check_jitter(wanted: Wanted, trigger: Trigger) -> None:
-    most = min(MOST_JITTER, trigger.seconds) if isinstance(trigger, Interval) else MOST_JITTER
+def _check_jitter(wanted: Wanted, trigger: Trigger, now: datetime) -> None:
+    gaps = [] if isinstance(trigger, Once) else _gaps(trigger, now)
+    most = min([MOST_JITTER, *gaps])
     if not 0 <= wanted.jitter <= most:
         raise InvalidScheduleError("jitter", f"{wanted.jitter} seconds; 0 to {most:g} are possible here")
+
+
+def _gaps(trigger: Cron | Interval, now: datetime) -> list[float]:
+    """Seconds between due times, of a cron between some of the next ones: what is put off for longer would come after
+    the due time that follows."""
+    if isinstance(trigger, Interval):
+        return [trigger.seconds]
+    runs = next_runs(Plan(trigger, now), "", now, _LOOKED_AT)
+    return [(later.due_at - earlier.due_at).total_seconds() for earlier, later in pairwise(runs)]
 
 
 def _moment(field: str, given: datetime | None, time_zone: str) -> datetime | None:

@@ -104,6 +104,8 @@ def test_a_time_without_an_offset_is_one_of_the_time_zone(world: World) -> None:
         ({"at": datetime(9999, 12, 31, 23)}, "at", "year"),  # noqa: DTZ001
         ({"every": 60.0, "jitter": 61.0}, "jitter", "0 to 60"),
         ({"cron": "0 0 * * *", "jitter": -1.0}, "jitter", "0 to 3600"),
+        ({"cron": "* * * * *", "jitter": 61.0}, "jitter", "0 to 60"),
+        ({"cron": "0,20 * * * *", "jitter": 1201.0}, "jitter", "0 to 1200"),
         ({"every": 60.0, "overlap": "perhaps"}, "overlap", "skip, queue, allow"),
         ({"every": 60.0, "end_at": datetime(2001, 1, 1, tzinfo=UTC)}, "end_at", "not after"),
         (
