@@ -15,6 +15,8 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.end_to_end.running_system import REPOSITORY, RunningSystem, running_system
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT: Final = REPOSITORY / "docs" / "openapi.json"
 
 # The same requests in every run.

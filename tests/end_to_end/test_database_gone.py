@@ -18,6 +18,8 @@ from orchestrator.embedded.postgresql import PostgresqlServer
 from tests.end_to_end.running_system import REPOSITORY, folder_for_servers, wait_until
 from tests.end_to_end.up_on_test import clean_environment
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Web:

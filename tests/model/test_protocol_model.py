@@ -60,7 +60,7 @@ def run_randomly(world: World, orders_of_events: int) -> None:
 
 
 def test_the_protocol_holds_in_random_orders_of_events(world: World) -> None:
-    run_randomly(world, 20)
+    run_randomly(world, 12)
 
 
 @pytest.mark.slow

@@ -139,6 +139,7 @@ def examples(world: CatalogWorld) -> Iterator[Examples]:
     return made
 
 
+@pytest.mark.slow
 def test_the_examples_agree_with_their_revisions(examples: Examples) -> None:
     assert examples.run("catalog", "check") == "Code and database know the same catalog.\n"
     assert "Nothing to write" in examples.run("db", "revision", "--autogenerate", "-m", "Nothing")

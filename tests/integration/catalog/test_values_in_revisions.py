@@ -16,6 +16,8 @@ from orchestrator.errors import ConflictError, DataRevisionError, InvalidInputEr
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
 from tests.integration.catalog.catalog_world import CatalogWorld, named
 
+pytestmark = pytest.mark.slow
+
 MANY = 1000
 ACTIVE = [SubscriptionLifecycle.ACTIVE]
 
