@@ -142,6 +142,7 @@ class World:
         worker.connection.kill()
         self.finish(worker)
         self.await_end([name])
+        worker.connection.discard()  # what was left of it in this process of Python, which did not die
         worker.begin_anew()
 
     def cut(self, names: Iterable[str]) -> None:
@@ -160,8 +161,9 @@ class World:
         names = [worker.connection.name for worker in self.workers]
         self.sweep.close()
         self.rows("UPDATE model.server SET started_at = clock_timestamp()")
-        self.database.engine.dispose()
         self.cut(names)
+        if not self.pending:  # whose connection would be left open, and belong to nobody
+            self.database.engine.dispose()
 
     def await_end(self, names: list[str]) -> None:
         """Wait until the server has noticed that connections are gone."""
