@@ -6,6 +6,8 @@ import pytest
 
 from tests.end_to_end.running_system import RunningSystem, row_of
 
+pytestmark = pytest.mark.slow
+
 REASONS = {
     "returns a set": ["'value'", "set"],
     "returns NaN": ["'value'", "nan"],

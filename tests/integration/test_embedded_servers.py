@@ -27,6 +27,8 @@ from orchestrator.embedded.postgresql import PostgresqlServer
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.errors import AlreadyRunningError, DataFolderError, EmbeddedServerError, PortTakenError
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 

@@ -14,6 +14,8 @@ from textwrap import dedent
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 
 UP = dedent(

@@ -119,6 +119,7 @@ def check(world: World, due: list[datetime], seconds: float) -> None:
     assert unexpected == []
 
 
+@pytest.mark.slow
 def test_each_second_runs_once_while_clocks_are_killed(world: World, start_clock: Callable[[], Clock]) -> None:
     check(world, live_through_kills(world, start_clock, 8, seed=1), 8)
 

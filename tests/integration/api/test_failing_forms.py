@@ -20,6 +20,8 @@ from orchestrator.storage.database import Database
 from orchestrator.storage.session import db
 from tests.integration.process_world import World, may_fail, process_world
 
+pytestmark = pytest.mark.slow
+
 
 class OddPage(FormPage):
     number: int = 1

@@ -10,6 +10,8 @@ from orchestrator.errors import ConflictError, DataRevisionError
 from tests.integration.catalog.catalog_world import CatalogWorld, named
 from tests.integration.catalog.test_values_in_revisions import access, all_values, down, release
 
+pytestmark = pytest.mark.slow
+
 _SCHEDULE = """
 INSERT INTO schedules (schedule_id, name, workflow_name, pages, every, start_at, owner, created_by)
 VALUES (gen_random_uuid(), 'often', 'create_access', '[]', 60, now(), 'alice', 'alice')
