@@ -30,7 +30,7 @@ chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that 
 bench: $(INSTALLED)  ## measure beside the peers and beside Celery alone, in turn; writes bench/results/latest.json
 	.venv/bin/python -m bench
 
-bench-quick: $(INSTALLED)  ## the same in short: throughput, latency and starts, once each
+bench-quick: $(INSTALLED)  ## the same in short, under two minutes: the ratios of throughput, latency and starts; writes bench/results/quick.json
 	.venv/bin/python -m bench --quick
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document

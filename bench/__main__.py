@@ -1,45 +1,61 @@
-"""`make bench`: all cases; `make bench-quick`: the ratios of throughput, latency and starts, in a short form."""
+"""`make bench`: all cases; `make bench-quick`: the ratios of (a) to (c), in short. `--tables` prints what was found."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
-from bench import cases
-from bench.ground import Ground, ground
-from bench.report import RESULTS, Report
+from bench import results, shown
+from bench.cases.events import steps_with_events
+from bench.cases.extent import Case, Extent
+from bench.cases.posts import starts
+from bench.cases.states import state_sizes
+from bench.cases.steps import steps
+from bench.ground import ground
+from bench.report import Report
 
-CASES: Mapping[str, Callable[[Ground, Report, int], None]] = {
-    "throughput": cases.throughput,
-    "latency": cases.latency,
-    "starts": cases.starts,
-    "states": cases.state_sizes,
-    "events": cases.throughput_with_events,
+CASES: Mapping[str, Case] = {
+    "steps": steps,
+    "starts": starts,
+    "states": state_sizes,
+    "events": steps_with_events,
 }
-QUICK = ("throughput", "latency", "starts")
+QUICK = ("steps", "starts")
 
 
 def main() -> None:
     """Measure, print, write `bench/results/latest.json`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one run of the main cases")
-    parser.add_argument("--runs", type=int, default=3, help="of each contender in each case")
-    parser.add_argument("--cases", default=",".join(CASES), help="with commas between them")
+    parser.add_argument("--runs", type=int, help="of each contender in each case; 3, and 1 with --quick")
+    parser.add_argument("--cases", help=f"with commas between them; all of {','.join(CASES)}")
+    parser.add_argument("--tables", action="store_true", help="measure nothing, print the tables for the documentation")
     given = parser.parse_args()
-    chosen = QUICK if given.quick else tuple(given.cases.split(","))
+    if given.tables:
+        click.echo("\n".join(shown.markdown(results.read(results.FOLDER / "latest.json"))))
+        return
+    chosen = given.cases.split(",") if given.cases else QUICK if given.quick else CASES
     unknown = [name for name in chosen if name not in CASES]
     if unknown:
         parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    _measure(chosen, Extent(given.runs or (1 if given.quick else 3), quick=given.quick))
+
+
+def _measure(chosen: Sequence[str] | Mapping[str, Case], extent: Extent) -> None:
     report = Report()
     with ground() as here:
         for name in chosen:
-            case = CASES[name]
-            click.echo(case.__doc__)
-            case(here, report, 1 if given.quick else given.runs)
-    report.show()
-    report.save(RESULTS / ("quick.json" if given.quick else "latest.json"))
+            click.echo(CASES[name].__doc__)
+            CASES[name](here, report, extent)
+    now = results.results_of(report, results.measured_now())
+    click.echo("\n" + "\n".join(shown.table(now)))
+    if extent.quick:
+        results.save(now, results.FOLDER / "quick.json")
+    else:
+        latest = results.FOLDER / "latest.json"
+        results.save(results.merged(results.read(latest), now), latest)
 
 
 if __name__ == "__main__":

@@ -30,14 +30,15 @@ class Figures:
         return median(self.values)
 
     def over(self, other: Figures) -> Figures:
-        """The ratio of the runs of two contenders that stood beside each other, pair by pair."""
+        """The ratios of two contenders, run by run: those of a round stood beside each other, and the machine drifts.
+
+        A quotient of the two medians would compare a run in a good minute with one in a bad minute.
+
+        Raises:
+            ValueError: they have not as many runs.
+        """
         return Figures.of([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)])
 
     def as_json(self) -> dict[str, float]:
         """`minimum`, `median`, `maximum`."""
         return {"minimum": min(self.values), "median": self.median, "maximum": max(self.values)}
-
-    def shown(self, digits: int = 0) -> str:
-        """`median (minimum to maximum)`."""
-        low, middle, high = (f"{value:,.{digits}f}" for value in (min(self.values), self.median, max(self.values)))
-        return f"{middle} ({low} to {high})"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import click
 import psycopg
 import redis
 from psycopg import sql
@@ -122,15 +123,28 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def peer_python(name: str, *requirements: str) -> Path:
-    """The Python of a peer's own environment, made from PyPI when it is first needed."""
+    """The Python of a peer's own environment, made from PyPI when it is first needed.
+
+    Raises:
+        RuntimeError: it could not be installed; with what pip said.
+    """
     folder = PEERS / name
     python, mark = folder / "bin/python", folder / "installed"
     wanted = "\n".join(requirements)
     if not mark.exists() or mark.read_text() != wanted:
-        subprocess.run([REPOSITORY / ".ci/make-venv", sys.executable, folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
+        click.echo(f"  {name} is being installed into {folder}")
+        _run_quietly([REPOSITORY / ".ci/make-venv", sys.executable, folder], PEERS / f"{name}.log")
+        _run_quietly([python, "-m", "pip", "install", *requirements], PEERS / f"{name}.log")
         mark.write_text(wanted)
     return python
+
+
+def _run_quietly(command: list[str | Path], log: Path) -> None:
+    # pip warns of much that is none of a reader's business, until it fails.
+    with log.open("wb") as output:
+        failed = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+    if failed:
+        raise RuntimeError(f"{' '.join(map(str, command))} failed: {log.read_text()[-4000:]}")
 
 
 @contextmanager

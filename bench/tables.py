@@ -27,7 +27,7 @@ class Tables:
 
     def now(self, url: str) -> datetime:
         """The time on the server's clock: what began later belongs to a run."""
-        moment: datetime = self._value(url, "SELECT clock_timestamp()")
+        moment: datetime = self.value(url, "SELECT clock_timestamp()")
         return moment
 
     def wait_until_completed(self, url: str, count: int, since: datetime, seconds: float = 300) -> None:
@@ -44,7 +44,7 @@ class Tables:
     def rate(self, url: str, since: datetime) -> float:
         """Steps a second, from the start of the first to the end of the last."""
         return float(
-            self._value(
+            self.value(
                 url,
                 "SELECT count(*) / extract(epoch FROM max(s.completed_at) - min(s.started_at))::float8 "
                 f"FROM process_steps s JOIN processes p ON s.{self.reference} = p.{self.key} WHERE p.started_at >= %s",
@@ -63,7 +63,8 @@ class Tables:
             return [float(row[0]) for row in connection.execute(statement, [since]).fetchall()]
 
     @staticmethod
-    def _value(url: str, statement: str, *values: object) -> Any:
+    def value(url: str, statement: str, *values: object) -> Any:
+        """The one value that a statement gives."""
         with psycopg.connect(url, autocommit=True) as connection:
             row = connection.execute(statement, values).fetchone()
         assert row is not None

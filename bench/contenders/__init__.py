@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol, runtime_checkable
 
 from bench.ground import Ground
 
 
-@dataclass(frozen=True)
-class Load:
-    """The work of one run.
+class Standing(Protocol):
+    """A contender that was started, is warm and has nothing to do."""
 
-    Attributes:
-        processes: how many, of ten steps each.
-        children: processes of the operating system that run steps.
-        prefilled: the queue is filled before the workers start; else while they run.
-        events: whether Celery's task events are sent and read.
-    """
+    def throughput(self, processes: int, *, prefilled: bool) -> float:
+        """Steps a second, from the first step's start to the last one's end.
 
-    processes: int = 200
-    children: int = 2
-    prefilled: bool = True
-    events: bool = False
+        Args:
+            processes: how many, of ten steps each.
+            prefilled: the queue is filled while nobody takes from it; else while the workers run.
+        """
+
+
+@runtime_checkable
+class Responsive(Standing, Protocol):
+    """One that starts a process when it is told to, so that the time to its end can be taken."""
+
+    def latencies(self, runs: int) -> list[float]:
+        """Milliseconds from start to completed of one process after the other, with nothing else to do."""
 
 
 class Contender(Protocol):
     """One system, set up in one way."""
 
-    @property
-    def name(self) -> str:
-        """As the results call it."""
+    def standing(self, ground: Ground, *, children: int = 2, events: bool = False) -> AbstractContextManager[Standing]:
+        """Start it, with so many processes of the operating system that run steps, and end it afterwards.
 
-    def throughput(self, ground: Ground, load: Load) -> float:
-        """Steps a second, from the first step's start to the last one's end."""
-
-
-class Responsive(Contender, Protocol):
-    """One that starts a process when it is told to, so that the time to its end can be taken."""
-
-    def latency(self, ground: Ground, runs: int) -> list[float]:
-        """Milliseconds from start to completed of one process after the other on an idle system."""
+        Args:
+            ground: the servers.
+            children: processes that run steps.
+            events: Celery's task events are sent, and Flower reads them.
+        """

@@ -1,7 +1,7 @@
 """orchestrator-core with the same workflow, in its own environment; nothing of this project is imported here.
 
 `application` is its web application, `worker` its Celery application, and as a program this module migrates, or starts
-processes as its API does: `core_program.py migrate`, `core_program.py start WORKFLOW COUNT PAUSE`.
+processes as its API does, when it is told: `core_program.py migrate`, `core_program.py start`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from orchestrator.core.websocket import broadcast_process_update_to_websocket, i
 from orchestrator.core.websocket.websocket_manager import WebSocketManager
 from orchestrator.core.workflow import StepList, init, workflow
 from orchestrator.core.workflows import LazyWorkflowInstance
+from orders import obey
 from structlog import get_logger
 
 logger = get_logger(__name__)
@@ -126,7 +127,6 @@ def _migrate() -> None:
 
 
 def _start(name: str, count: int, pause: float) -> None:
-    build_application()
     for _ in range(count):
         with db.database_scope():
             _celery_start_process(create_process(name, [{}]), "bench")
@@ -137,4 +137,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "migrate":
         _migrate()
     else:
-        _start(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+        build_application()
+        obey(_start)

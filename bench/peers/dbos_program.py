@@ -1,4 +1,4 @@
-"""DBOS with the same work: `dbos_program.py work`, and `dbos_program.py start COUNT`, which fills its queue."""
+"""DBOS with the same work: `dbos_program.py work`, and `dbos_program.py start`, which is told how many to enqueue."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import threading
 
 from dbos import DBOS, DBOSConfig
+from orders import obey
 
 QUEUE = "bench"
 
@@ -21,6 +22,11 @@ def ten_steps() -> int:
     for number in range(10):
         change_little(number)
     return 10
+
+
+def enqueue(count: int) -> None:
+    for _ in range(count):
+        DBOS.enqueue_workflow(QUEUE, ten_steps)
 
 
 def _launch() -> None:
@@ -41,8 +47,7 @@ def main() -> None:
         DBOS.listen_queues([])
         DBOS.launch()
         DBOS.register_queue(QUEUE)
-        for _ in range(int(sys.argv[2])):
-            DBOS.enqueue_workflow(QUEUE, ten_steps)
+        obey(enqueue)
         DBOS.destroy()
         return
     DBOS.launch()

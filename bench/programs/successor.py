@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 import redis
 from celery import Celery
+
+from bench.peers.orders import obey
 
 STEPS = 10
 
@@ -49,7 +50,5 @@ def send(processes: int) -> None:
         step.delay(process, 0, time.time())
 
 
-def journal(name: str) -> list[float]:
-    """What was noted."""
-    entries: Any = _journal().lrange(name, 0, -1)
-    return [float(entry) for entry in entries]
+if __name__ == "__main__":
+    obey(send)

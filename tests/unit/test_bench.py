@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench import baselines, results, shown
+from bench.cases import steps
 from bench.figures import Figures
-from bench.report import GOALS, Report
+from bench.goals import GOALS
+from bench.orders import taking_orders
+from bench.report import Report
+
+NOW = {"date": "2026-02-01T10:00:00+00:00", "revision": "abc1234"}
+EARLIER = {"date": "2026-01-01T10:00:00+00:00", "revision": "fed4321"}
+
+
+def report_of(series: dict[str, list[float]], **ratios: float) -> Report:
+    return Report(
+        series=series,
+        units=dict.fromkeys(series, "ms"),
+        ratios={name: Figures.of([one]) for name, one in ratios.items()},
+    )
 
 
 def test_a_ratio_is_made_of_the_runs_that_stood_beside_each_other() -> None:
@@ -25,15 +41,134 @@ def test_figures_without_a_run_and_ratios_of_unequal_runs_are_refused() -> None:
         Figures.of([1.0]).over(Figures.of([1.0, 2.0]))
 
 
-def test_a_goal_that_was_missed_is_said_to_be_missed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    report = Report(ratios={"steps_vs_celery": Figures.of([0.69]), "latency_vs_oc_best": Figures.of([0.41])})
-    report.ratios["steps_vs_dbos"] = Figures.of([1.5])
-    report.show()
-    report.save(tmp_path / "results" / "latest.json")
+def test_a_goal_that_was_missed_is_said_to_be_missed() -> None:
+    report = report_of({}, steps_vs_celery=0.69, latency_vs_oc_best=0.41, steps_vs_dbos=1.5)
 
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith(tuple(GOALS))}
+    found = results.results_of(report, NOW)
+
+    lines = {line.split()[0]: line for line in shown.table(found) if line.startswith(tuple(GOALS))}
     assert lines["steps_vs_celery"].endswith("at least 0.7: missed")
     assert lines["latency_vs_oc_best"].endswith("at most 0.4: missed")
     assert lines["steps_vs_dbos"].endswith("at least 1.5: reached")
-    saved = json.loads((tmp_path / "results" / "latest.json").read_text())
-    assert saved["ratios"]["steps_vs_celery"]["median"] == 0.69
+
+
+def test_ratios_come_first_and_in_the_order_of_the_goals() -> None:
+    report = report_of({"(b) ours": [30.0, 31.0]}, latency_vs_oc_best=0.3, steps_vs_celery=0.8)
+
+    lines = list(shown.table(results.results_of(report, NOW)))
+
+    where = [
+        next(number for number, line in enumerate(lines) if line.startswith(begin))
+        for begin in ("steps_vs_celery", "latency_vs_oc_best", "(b) ours")
+    ]
+    assert where == sorted(where)
+
+
+def test_what_a_run_did_not_measure_stays_with_its_date() -> None:
+    earlier = results.results_of(
+        report_of({"(e) ours, first page": [2.0], "(a) a contender of before": [5.0]}, list_time_1m_vs_1k=1.1), EARLIER
+    )
+    now = results.results_of(report_of({"(a) ours": [300.0]}, steps_vs_celery=0.7), NOW)
+
+    both = results.merged(earlier, now)
+
+    assert list(both["ratios"]) == ["steps_vs_celery", "list_time_1m_vs_1k"]
+    assert both["ratios"]["list_time_1m_vs_1k"] == {
+        "minimum": 1.1,
+        "median": 1.1,
+        "maximum": 1.1,
+        "goal": "at most 1.5",
+        **EARLIER,
+    }
+    assert both["ratios"]["steps_vs_celery"]["date"] == NOW["date"]
+    assert list(both["figures"]) == ["(a) ours", "(e) ours, first page"]
+    assert [line for line in shown.table(both, only=NOW["date"]) if "list_time" in line or "(e)" in line] == []
+
+
+def test_what_was_measured_again_replaces_what_was_measured_before() -> None:
+    earlier = results.results_of(report_of({"(a) ours": [100.0]}, steps_vs_celery=0.5), EARLIER)
+    now = results.results_of(report_of({"(a) ours": [300.0]}, steps_vs_celery=0.7), NOW)
+    earlier["notes"] = ["(a) Celery alone: far off", "(h) a remark"]
+
+    both = results.merged(earlier, now)
+
+    assert (both["ratios"]["steps_vs_celery"]["median"], both["figures"]["(a) ours"]["median"]) == (0.7, 300.0)
+    assert both["notes"] == ["(h) a remark"]
+
+
+def test_results_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "latest.json"
+    assert results.read(path) == {}
+    found = results.results_of(report_of({"(a) ours": [300.0, 310.0]}, steps_vs_celery=0.7), NOW)
+
+    results.save(found, path)
+
+    assert results.read(path) == found == json.loads(path.read_text())
+    assert [one.name for one in path.parent.iterdir()] == ["latest.json"]
+
+
+def test_the_documents_tables_name_what_was_missed() -> None:
+    found = results.results_of(report_of({"(a) ours": [300.0, 312.0]}, steps_vs_celery=0.5, steps_vs_dbos=1.6), NOW)
+
+    lines = list(shown.markdown(found))
+
+    assert "| `steps_vs_celery` | at least 0.7 | **0.500** (missed) | 0.500 to 0.500 |" in "\n".join(lines)
+    assert "| `steps_vs_dbos` | at least 1.5 | **1.600** | 1.600 to 1.600 |" in "\n".join(lines)
+    assert "| (a) ours | ms | 306 | 300 to 312 | 2 |" in lines
+
+
+def test_a_peer_is_compared_in_the_form_in_which_it_does_better() -> None:
+    rates = {
+        steps.rate_of(steps.OURS): [400.0], steps.rate_of(steps.OURS, steps.LIVE): [300.0],
+        steps.rate_of(steps.BURST): [1500.0], steps.rate_of(steps.BURST, steps.LIVE): [1000.0],
+        steps.rate_of(steps.CELERY): [800.0], steps.rate_of(steps.LOOP): [3000.0], steps.rate_of(steps.DBOS): [250.0],
+        steps.rate_of(steps.CORE_QUIET): [100.0], steps.rate_of(steps.CORE_QUIET, steps.LIVE): [200.0],
+        steps.rate_of(steps.CORE_DEFAULT): [100.0], steps.rate_of(steps.CORE_DEFAULT, steps.LIVE): [50.0],
+        steps.latency_of(steps.OURS): [30.0], steps.latency_of(steps.BURST): [12.0],
+        steps.latency_of(steps.CORE_QUIET): [80.0], steps.latency_of(steps.CORE_DEFAULT): [120.0],
+    }  # fmt: skip
+    report = report_of(rates)
+
+    steps.make_ratios(report)
+
+    assert {name: ratio.median for name, ratio in report.ratios.items()} == {
+        "steps_vs_celery": 0.5,
+        "steps_vs_oc_best": 1.5,
+        "steps_vs_oc_default": 4.0,
+        "steps_vs_dbos": 1.6,
+        "burst_vs_commit_loop": 0.5,
+        "burst_vs_oc_best": 5.0,
+        "latency_vs_oc_best": 0.375,
+        "burst_latency_vs_oc_best": 0.15,
+    }
+
+
+def test_a_figure_that_is_far_off_is_not_compared_and_the_others_tell_why() -> None:
+    usual = {"Celery alone": 700.0, "bare commit loop": 3600.0, "DBOS queue": 280.0}
+
+    assert baselines.remarks(usual | {"ours": 9.0}) == []
+    (alone,) = baselines.remarks(usual | {"DBOS queue": 100.0})
+    slow_machine = baselines.remarks({name: value / 3 for name, value in usual.items()})
+
+    assert alone.startswith("(a) DBOS queue: 100 steps/s is more than 40% off what was seen before (254 to 302)")
+    assert "It is not the machine" in alone
+    assert len(slow_machine) == 3
+    assert all("It is the machine" in remark for remark in slow_machine)
+
+
+def test_a_program_takes_orders_and_what_it_prints_is_no_answer(tmp_path: Path) -> None:
+    code = (
+        "print('import'); from bench.peers.orders import obey\n"
+        "def add(*numbers):\n    print('noise'); return sum(numbers)\n"
+        "obey(add)"
+    )
+    log = tmp_path / "log"
+
+    with taking_orders([sys.executable, "-c", code], log, {"PYTHONPATH": str(Path.cwd())}, tmp_path) as program:
+        assert program.receive() is None
+        assert program.give(1, 2) == 3
+        program.send("text")
+        with pytest.raises(RuntimeError, match="TypeError"):
+            program.receive()
+
+    assert "noise" in log.read_text()

@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
+from bench.cases.extent import Extent
 from bench.contenders import core, ours
 from bench.ground import REPOSITORY, Ground, program, wait_for
+from bench.report import Report
 from orchestrator.cli.demo import free_ports
 from orchestrator.embedded.child_processes import children_of
 from orchestrator.embedded.procfile import read_procfile
@@ -48,9 +50,9 @@ Serving = Callable[[Ground], AbstractContextManager[_Server]]
 def our_server(ground: Ground) -> Iterator[_Server]:
     """This project's web process, by the command of its Procfile."""
     (port,) = free_ports(1)
-    contender = ours.Ours()
-    with contender.database(ground) as url:
-        variables = contender.variables(ground, url, 2) | {"ORCHESTRATOR_PORT": str(port)}
+    ground.empty_broker()
+    with ours.database(ground) as url:
+        variables = ours.Ours().variables(ground, url, 2) | {"ORCHESTRATOR_PORT": str(port)}
         command = {one.name: one.command for one in read_procfile(REPOSITORY / "Procfile")}["web"]
         log = ground.folder / "ours-web.log"
         with program(["/bin/sh", "-c", f"exec {command}"], log, variables, REPOSITORY) as web:
@@ -62,9 +64,9 @@ def our_server(ground: Ground) -> Iterator[_Server]:
 def core_server(ground: Ground) -> Iterator[_Server]:
     """The peer's, under uvicorn, as its documentation starts it."""
     (port,) = free_ports(1)
-    contender = core.Core(websockets=False)
-    with contender.database(ground) as url:
-        variables = contender.variables(ground, url)
+    ground.empty_broker()
+    with core.database(ground) as url:
+        variables = core.settings(ground, url)
         command = [
             core.python(),
             "-m",
@@ -81,6 +83,22 @@ def core_server(ground: Ground) -> Iterator[_Server]:
 
 
 SERVERS: dict[str, Serving] = {"ours": our_server, "orchestrator-core": core_server}
+
+
+def starts(ground: Ground, report: Report, extent: Extent) -> None:
+    """(c) Requests that start a process, by one client and by eight."""
+    for _ in range(extent.runs):
+        for name, serving in SERVERS.items():
+            with serving(ground) as server:
+                measure(server, 1, 40)
+                for clients in (1, 8):
+                    one = measure(server, clients, 200 if extent.quick else 400)
+                    title = f"(c) {name}, {clients} {'client' if clients == 1 else 'clients'}"
+                    report.add(f"{title}, requests a second", one.per_second, "/s")
+                    report.add(f"{title}, median time", one.milliseconds, "ms")
+                    report.add(f"{title}, requests for each second of CPU", one.per_cpu_second, "/s")
+    title = "8 clients, requests for each second of CPU"
+    report.ratio("post_per_cpu_vs_oc", f"(c) ours, {title}", f"(c) orchestrator-core, {title}")
 
 
 def measure(server: _Server, clients: int, requests: int) -> Posts:
