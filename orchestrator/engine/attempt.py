@@ -24,7 +24,7 @@ from orchestrator.engine.claims import release
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.failures import Verdict, judge
 from orchestrator.engine.lost_connection import Record, record_after_loss
-from orchestrator.engine.record import Place, commit_record, transition_of, write_record
+from orchestrator.engine.record import Place, commit_record, is_whole, record_alone, transition_of, write_record
 from orchestrator.engine.time_limits import TimeLimit, call_within, limit_of
 from orchestrator.errors import AuthoringError, LostClaimError, ProcessTimeLimitError, StepTimeLimitError
 from orchestrator.language.actions import (
@@ -250,6 +250,9 @@ class Attempt:
                 self._route.refuse_in(outcome.delta, f"Step {self._place.name!r} (key {self._place.key})")
         # Known before the commit: whether that was answered may have to be found out afterwards.
         self._transition = transition_of(self._place, outcome)
+        if is_whole(self._connection, self._place, outcome, self._transition):
+            record_alone(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
+            return
         write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
         self.rings = follow_record(
             self._connection,

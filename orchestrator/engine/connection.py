@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from orchestrator.errors import CommitInStepError, NoSessionError, OutsideCommitError, SettingsError
 from orchestrator.storage.database import dump_json, libpq_url
-from orchestrator.storage.step_statements import CLEAR_LOCKS, CLEAR_SESSION, TRY_LOCK, UNLOCK
+from orchestrator.storage.step_statements import CLEAR_SESSION, TRY_LOCK, UNLOCK
 
 # No time-outs: a step may take as long as it takes. A client that was killed, or whose machine vanished, is noticed by
 # the server within seconds, so that its lock is free.
@@ -29,6 +29,7 @@ _SESSION_OPTIONS = (
     " -c client_connection_check_interval=500ms"
     " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
 )
+_LOST = "the connection was lost in the middle of its transaction"
 _USABLE = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -77,7 +78,9 @@ class WorkerConnection:
         self.name = ""
         self._url = libpq_url(url)
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        # The connection of the open transaction, and whether anything was done in it, which is when it begins.
         self._bound: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._begun = False
         self._engine: Engine | None = None
         self._session: StepSession | None = None
         self._authors_were_here = False
@@ -110,11 +113,8 @@ class WorkerConnection:
         return connection
 
     def start_afresh(self) -> None:
-        """Let go of locks that are left over, and of all else that an earlier step left on this session of PostgreSQL:
-        settings, a role, temporary tables, cursors, notifications.
-
-        Raises:
-            psycopg.OperationalError: the server does not answer.
+        """Let go of all that an earlier step left on this session of PostgreSQL: settings, a role, temporary tables,
+        cursors, notifications. Its locks are the claim's affair.
         """
         connection = self._connection
         if self._authors_were_here and connection is not None and not self.lost:
@@ -123,15 +123,21 @@ class WorkerConnection:
                 connection.execute(CLEAR_SESSION, prepare=False)
             except psycopg.Error:
                 self.discard()  # a new session is afresh
-            self._authors_were_here = False
-        else:
-            self.row(CLEAR_LOCKS)
+        self._authors_were_here = False
 
     def row(self, statement: LiteralString, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
         """Run one statement of the protocol; its first row, or None when it returns none."""
-        # The step had this connection in its hands, and may have changed what its rows are made of.
-        cursor = self._current().cursor(row_factory=tuple_row).execute(statement, values)
-        return cursor.fetchone() if cursor.description else None
+        return _first_row(self._current(), statement, values)
+
+    def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Run one statement that is a transaction of its own, in place of the open one, in which nothing was done yet
+        (see `untouched`); its first row, or None when it returns none.
+        """
+        if self._bound is None or self._begun:
+            raise AssertionError("a statement alone needs a transaction in which nothing was done")
+        if self.lost:
+            raise psycopg.OperationalError(_LOST)
+        return _first_row(self._bound, statement, values)
 
     def affected(self, statement: LiteralString, values: Mapping[str, Any]) -> int:
         """Run one statement of the protocol; how many rows it touched."""
@@ -148,8 +154,7 @@ class WorkerConnection:
             earlier step, gets NoSessionError.
         """
         connection = self.open()
-        connection.autocommit = False
-        self._bound = connection
+        self._bound, self._begun = connection, False
         ended = False
 
         def session() -> StepSession:
@@ -168,8 +173,11 @@ class WorkerConnection:
         if self._bound is None:
             return self.open()
         if self.lost:
-            raise psycopg.OperationalError("the connection was lost in the middle of its transaction")
-        if self._bound.autocommit:
+            raise psycopg.OperationalError(_LOST)
+        if not self._begun:
+            self._bound.autocommit = False
+            self._begun = True
+        elif self._bound.autocommit:
             raise OutsideCommitError
         return self._bound
 
@@ -178,7 +186,7 @@ class WorkerConnection:
         try:
             if session is not None:
                 session.end()
-            if not connection.closed:
+            if self._begun and not connection.closed:
                 connection.rollback()
                 connection.autocommit = True
         except psycopg.Error:
@@ -197,9 +205,15 @@ class WorkerConnection:
 
     def _made_session(self) -> StepSession:
         if self._session is None:
+            self._current()  # its engine keeps this connection, and would not ask for it again
             self._session = StepSession(self._sqlalchemy_engine())
             self._authors_were_here = True
         return self._session
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was done in the transaction that is open, by the protocol or by the step."""
+        return self._bound is not None and not self._begun and self._session is None
 
     @property
     def opened_session(self) -> StepSession | None:
@@ -241,6 +255,14 @@ class WorkerConnection:
             engine.dispose(close=False)
         if connection is not None:
             connection.close()
+
+
+def _first_row(
+    connection: psycopg.Connection[tuple[Any, ...]], statement: LiteralString, values: Mapping[str, Any] | None
+) -> tuple[Any, ...] | None:
+    # The step had this connection in its hands, and may have changed what its rows are made of.
+    cursor = connection.cursor(row_factory=tuple_row).execute(statement, values)
+    return cursor.fetchone() if cursor.pgresult is not None and cursor.pgresult.nfields else None
 
 
 def check_session_locks(url: str) -> None:

@@ -27,11 +27,12 @@ from orchestrator.language.outcomes import (
     WaitUntil,
     storable_text,
 )
-from orchestrator.language.transitions import FAILED, WAITING, ProcessValue, Transition, after_outcome
+from orchestrator.language.transitions import ENDED, FAILED, WAITING, ProcessValue, Transition, after_outcome
 from orchestrator.language.vocabulary import ProcessStatus, Target
-from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, UNLOCK, step_lock_key
+from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
 
 _LARGEST_DETAILS = 1_000_000
+_NOTHING = "{}"
 
 
 @dataclass(frozen=True)
@@ -93,35 +94,8 @@ def write_record(
         psycopg.Error: the database refused, or went away.
     """
     claim = place.claim
-    delta, removed = _changes(outcome, max_delta_bytes)
-    process = transition.process
-    reason = process.failed_reason
-    values: dict[str, Any] = {
-        "seq": claim.seq,
-        "claim": claim.token,
-        "status": process.status,
-        "waiting_for": process.waiting_for,
-        "due_at": process.due_at,
-        "expires_at": place.expires_at if process.status in WAITING else None,
-        "counts_anew": process.status in FAILED,
-        "position": claim.position,
-        "next_position": process.position,
-        "next_key": place.next_key(process.position),
-        "generation": claim.generation,
-        "key": place.key,
-        "name": place.name,
-        "assignee": place.assignee if process.status is ProcessStatus.SUSPENDED else "SYSTEM",
-        "removed": list(removed),
-        "delta": delta,
-        "failed_reason": None if reason is None else f"Step {place.name!r} ({place.key}): {reason}",
-        "traceback": process.traceback,
-        "step_status": transition.step_status,
-        "attempt": claim.attempt,
-        "error": _error(outcome),
-        "created_by": claim.created_by,
-        "task_id": place.task_id,
-    }
-    if place.gives_back_on_failure and process.status in FAILED | {ProcessStatus.ABORTED}:
+    values = _values(place, outcome, transition, max_delta_bytes)
+    if _gives_back(place, transition):
         held = {"seq": claim.seq, "process_id": claim.process_id, "key": place.key, "changed_by": claim.created_by}
         connection.row(GIVE_BACK_HELD, held)
     row = connection.row(RECORD, values)
@@ -143,9 +117,68 @@ def commit_record(connection: WorkerConnection, claim: Claim) -> None:
     connection.commit()
 
 
+def is_whole(connection: WorkerConnection, place: Place, outcome: Outcome, transition: Transition) -> bool:
+    """Whether the record is all that this step does in the database: `record_alone` writes it."""
+    ends_child = transition.process.status in ENDED and place.claim.parent_seq is not None
+    starts_children = isinstance(outcome, WaitsForChildren)
+    return connection.untouched and not (ends_child or starts_children or _gives_back(place, transition))
+
+
+def record_alone(
+    connection: WorkerConnection, place: Place, outcome: Outcome, transition: Transition, max_delta_bytes: int
+) -> None:
+    """Write the step row, move the process, let go of the lock and commit, in one statement.
+
+    Raises:
+        LostClaimError: the claim is not ours any more; nothing was written, and the lock is still held.
+        UnstorableValueError, ResultTooLargeError: the result cannot be stored.
+        psycopg.Error: the database refused, or went away.
+    """
+    values = _values(place, outcome, transition, max_delta_bytes)
+    if connection.row_alone(RECORD_ALONE, {**values, "lock": step_lock_key(place.claim.seq)}) is None:
+        raise LostClaimError
+
+
+def _gives_back(place: Place, transition: Transition) -> bool:
+    return place.gives_back_on_failure and transition.process.status in FAILED | {ProcessStatus.ABORTED}
+
+
+def _values(place: Place, outcome: Outcome, transition: Transition, max_delta_bytes: int) -> dict[str, Any]:
+    claim = place.claim
+    delta, removed = _changes(outcome, max_delta_bytes)
+    process = transition.process
+    reason = process.failed_reason
+    return {
+        "seq": claim.seq,
+        "claim": claim.token,
+        "status": process.status,
+        "waiting_for": process.waiting_for,
+        "due_at": process.due_at,
+        "expires_at": place.expires_at if process.status in WAITING else None,
+        "counts_anew": process.status in FAILED,
+        "position": claim.position,
+        "next_position": process.position,
+        "next_key": place.next_key(process.position),
+        "generation": claim.generation,
+        "key": place.key,
+        "name": place.name,
+        "assignee": place.assignee if process.status is ProcessStatus.SUSPENDED else "SYSTEM",
+        "changes": delta != _NOTHING or bool(removed),
+        "removed": list(removed),
+        "delta": delta,
+        "failed_reason": None if reason is None else f"Step {place.name!r} ({place.key}): {reason}",
+        "traceback": process.traceback,
+        "step_status": transition.step_status,
+        "attempt": claim.attempt,
+        "error": _error(outcome),
+        "created_by": claim.created_by,
+        "task_id": place.task_id,
+    }
+
+
 def _changes(outcome: Outcome, max_delta_bytes: int) -> tuple[str, tuple[str, ...]]:
     if not isinstance(outcome, Done):
-        return "{}", ()
+        return _NOTHING, ()
     text = orjson.dumps({to_json(key, "a key"): to_json(value, str(key)) for key, value in outcome.delta.items()})
     if len(text) > max_delta_bytes:
         largest = max(outcome.delta, key=lambda key: len(orjson.dumps(to_json(outcome.delta[key], key))))

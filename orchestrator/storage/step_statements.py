@@ -1,7 +1,8 @@
 """The statements of the step protocol, each with its purpose. They run through psycopg on the worker's own connection.
 
-A worker needs six of them for a step that touches no table of its own: CLEAR_LOCKS, CLAIM, BEGIN, RECORD, UNLOCK and
-COMMIT. CLAIM is committed asynchronously (it only marks); RECORD is the one durable commit.
+A worker needs two of them for a step that touches no table of its own: CLAIM and RECORD_ALONE, each a transaction by
+itself. CLAIM is committed asynchronously (it only marks); the record is the one durable commit. What a step does by
+`db.session` is one transaction with its record: BEGIN, its statements, RECORD, UNLOCK and COMMIT.
 """
 
 from __future__ import annotations
@@ -19,14 +20,10 @@ def step_lock_key(seq: int) -> int:
     return (STEP_LOCKS << 48) | seq
 
 
-# Locks that an earlier bell of this session left behind (it cannot happen in a healthy worker; it must not matter).
-CLEAR_LOCKS: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
-
-# The same where the step before used db.session: what a SET, a LISTEN or a temporary table left behind must not reach
-# the next process. DISCARD ALL without its DEALLOCATE, because the protocol's own statements stay prepared.
+# Where the step before used db.session: what a SET, a LISTEN or a temporary table left behind must not reach the next
+# process. DISCARD ALL without its DEALLOCATE, because the protocol's own statements stay prepared.
 CLEAR_SESSION: Final[LiteralString] = """
-SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES;
-SELECT pg_advisory_unlock_all()
+SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES
 """
 
 # Take the right to run the next step. No row: nothing to run. got false: somebody else runs it. got true and no
@@ -36,11 +33,14 @@ SELECT pg_advisory_unlock_all()
 # hand come back first. A claim that the restart ended does not count as one that its worker lost; from the tenth of a
 # step on it does: that step may be what ends the server. A server that has started at a moment to come has had its
 # clock set back: nobody waits for that moment. While the engine is paused not even the lock is taken: whoever unpauses
-# would find it held, and not ring.
+# would find it held, and not ring. Before all else it lets go of locks that an earlier bell of this session left behind
+# (it cannot happen in a healthy worker; it must not matter).
 CLAIM: Final[LiteralString] = """
-WITH r AS MATERIALIZED (
+WITH c AS MATERIALIZED (
+    SELECT count(*) AS cleared FROM pg_advisory_unlock_all()
+), r AS MATERIALIZED (
     SELECT seq FROM processes
-    WHERE seq = %(seq)s AND NOT paused AND status IN ('created', 'running', 'resumed')
+    WHERE seq = %(seq)s AND (SELECT cleared FROM c) = 1 AND NOT paused AND status IN ('created', 'running', 'resumed')
       AND (claim IS NULL OR claimed_at > pg_postmaster_start_time()
            OR NOT pg_postmaster_start_time() BETWEEN clock_timestamp() - interval '10 seconds' AND clock_timestamp())
       AND engine_open()
@@ -79,14 +79,14 @@ WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', '
 """
 
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
-# taken over), and everything of this transaction is rolled back.
-RECORD: Final[LiteralString] = """
+# taken over), and everything of this transaction is rolled back. A state that does not change is not written again.
+_RECORD: Final[LiteralString] = """
 WITH p AS (
     UPDATE processes
     SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
         expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
-        state = (state - %(removed)s::text[]) || %(delta)s::jsonb,
+        state = CASE WHEN %(changes)s THEN (state - %(removed)s::text[]) || %(delta)s::jsonb ELSE state END,
         claim = NULL, attempt = 0, excused = 0, deadline = NULL, rung_at = clock_timestamp(),
         last_modified_at = clock_timestamp(), change_seq = change_seq + 1, failed_reason = %(failed_reason)s,
         traceback = %(traceback)s
@@ -99,8 +99,12 @@ SELECT p.seq, %(position)s, %(generation)s, %(key)s, %(name)s, %(step_status)s, 
        %(attempt)s, %(error)s::jsonb, %(created_by)s, p.claimed_at, clock_timestamp(), p.claimed_by, %(claim)s,
        %(task_id)s
 FROM p
-RETURNING transaction_timestamp()
-"""
+RETURNING """
+RECORD: Final[LiteralString] = _RECORD + "transaction_timestamp()"
+
+# The same for a step that did nothing else in the database, as one transaction: the lock is let go of when both rows
+# are written, and the row of the process covers the gap until the commit.
+RECORD_ALONE: Final[LiteralString] = _RECORD + "pg_advisory_unlock(%(lock)s)"
 
 # A process that failed gives back what it holds, and notes it, so that it can take it again. Before RECORD, because a
 # step that takes a subscription locks that before the process, too.

@@ -12,7 +12,7 @@ from orchestrator.engine.claims import Claim
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.sweep import Sweep
 from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, LOCK_PARENT
-from orchestrator.storage.step_statements import CLAIM, RECORD, UNLOCK, step_lock_key
+from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
 from tests.model.workers import CURRENT
 
 _UNCOUNTED = END_WAIT[: END_WAIT.index("  AND NOT EXISTS")] + END_WAIT[END_WAIT.index("RETURNING") :]
@@ -25,7 +25,8 @@ def no_lock(patch: pytest.MonkeyPatch) -> None:
 
 def no_token(patch: pytest.MonkeyPatch) -> None:
     """Whoever comes may record."""
-    patch.setattr(record, "RECORD", _without(RECORD, "AND claim = %(claim)s AND status", "AND status"))
+    for name, statement in (("RECORD", RECORD), ("RECORD_ALONE", RECORD_ALONE)):
+        patch.setattr(record, name, _without(statement, "AND claim = %(claim)s AND status", "AND status"))
 
 
 def ring_before_commit(patch: pytest.MonkeyPatch) -> None:
@@ -40,6 +41,7 @@ def ring_before_commit(patch: pytest.MonkeyPatch) -> None:
             worker.has_rung = True
         commit(connection, claim)
 
+    patch.setattr(attempt, "is_whole", lambda *_: False)
     patch.setattr(attempt, "commit_record", ring_and_commit)
 
 
@@ -50,6 +52,7 @@ def unlock_after_commit(patch: pytest.MonkeyPatch) -> None:
         connection.commit()
         connection.row(UNLOCK, {"key": step_lock_key(claim.seq)})
 
+    patch.setattr(attempt, "is_whole", lambda *_: False)
     patch.setattr(attempt, "commit_record", commit_and_unlock)
 
 

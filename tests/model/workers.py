@@ -81,6 +81,13 @@ class HeldConnection(WorkerConnection):
             self._of.stop_at(point)
         return super().row(statement, values)
 
+    def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        # What the server does in one go is done in two, so that a worker can be held in between.
+        row = self.row(statement, values)
+        if row is not None:
+            self.commit()
+        return row
+
     def _claim(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         self._of.stop_at("claim")
         row = super().row(statement, values)

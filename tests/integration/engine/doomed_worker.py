@@ -23,7 +23,7 @@ from orchestrator.language.step_list import StepList
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import workflow
 from orchestrator.storage.session import db
-from orchestrator.storage.step_statements import CLAIM, CLEAR_LOCKS, RECORD, UNLOCK
+from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, UNLOCK
 from tests.integration.engine.engine_on_test import LIMITS
 
 _BEFORE: dict[str, LiteralString] = {
@@ -32,12 +32,13 @@ _BEFORE: dict[str, LiteralString] = {
     "before it unlocks": UNLOCK,
 }
 _AFTER: dict[str, LiteralString] = {
-    "after it cleared locks": CLEAR_LOCKS,
     "after its claim": CLAIM,
     "after its record": RECORD,
     "between unlock and commit": UNLOCK,
 }
 POINTS = [*_BEFORE, *_AFTER, "in its function", "after its commit"]
+# Of a step that does not use the session: its record is one statement.
+POINTS_ALONE = ["before its record", "in its function", "after its record"]
 HANGS = "hangs in its function"
 _ROOT = Path(__file__).parents[3]
 
@@ -57,9 +58,21 @@ def writes() -> dict[str, Any]:
     return {"written": True}
 
 
+@step("Returns")
+def returns() -> dict[str, Any]:
+    if "in its function" in _in_function:
+        _kill_oneself()
+    return {"returned": True}
+
+
 @workflow("Writes once")
 def writes_once() -> StepList:
     return init >> writes >> done
+
+
+@workflow("Returns once")
+def returns_once() -> StepList:
+    return init >> returns >> done
 
 
 class DoomedConnection(WorkerConnection):
@@ -74,6 +87,15 @@ class DoomedConnection(WorkerConnection):
             _kill_oneself()
         row = super().row(statement, values)
         if _AFTER.get(self._point) == statement:
+            _kill_oneself()
+        return row
+
+    def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        assert statement == RECORD_ALONE
+        if self._point == "before its record":
+            _kill_oneself()
+        row = super().row_alone(statement, values)
+        if self._point == "after its record":
             _kill_oneself()
         return row
 
@@ -97,6 +119,7 @@ def _main(url: str, seq: str, point: str) -> None:
     _in_function.append(point)
     catalog = Catalog()
     catalog.add_workflow(writes_once)
+    catalog.add_workflow(returns_once)
     StepRunner(DoomedConnection(url, point), catalog, LIMITS).run(int(seq))
 
 

@@ -9,7 +9,14 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.engine.sweep import Sweep
-from tests.integration.engine.doomed_worker import HANGS, POINTS, start_doomed_worker, writes_once
+from tests.integration.engine.doomed_worker import (
+    HANGS,
+    POINTS,
+    POINTS_ALONE,
+    returns_once,
+    start_doomed_worker,
+    writes_once,
+)
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 Ledger = Callable[[], list[str]]
@@ -25,17 +32,26 @@ def test_a_worker_killed_at_any_point_leaves_a_step_that_is_finished_once(
         assert killed.wait(30) == -signal.SIGKILL
     assert ledger() == (["effect"] if point == "after its commit" else [])
 
-    # Its bell is lost with it: only the sweep is left to ring.
-    engine.query("UPDATE processes SET rung_at = rung_at - interval '1 hour'")
-    sweep, runner, deadline = Sweep(engine.url), engine.runner("heir"), time.monotonic() + 20
-    while engine.process(seq).status != "completed" and time.monotonic() < deadline:
-        for ring in sweep.find(dict):
-            engine.run(ring.seq, runner)
-    sweep.close()
+    _let_the_sweep_finish(engine, seq)
     process = engine.process(seq)
     assert (process.status, process.state, process.failed_reason) == ("completed", {"written": True}, None)
     assert ledger() == ["effect"]
     assert [row.key for row in engine.steps(seq)] == ["start", "writes", "done"]
+
+
+@pytest.mark.parametrize("point", POINTS_ALONE)
+def test_a_worker_killed_around_a_record_that_is_one_statement_leaves_a_step_that_is_finished_once(
+    engine: EngineOnTest, point: str
+) -> None:
+    seq = engine.start(returns_once)
+    engine.runner().run(seq)
+    with start_doomed_worker(engine.url, seq, point) as killed:
+        assert killed.wait(30) == -signal.SIGKILL
+    assert engine.process(seq).state == ({"returned": True} if point == "after its record" else {})
+    _let_the_sweep_finish(engine, seq)
+    assert (engine.process(seq).status, engine.process(seq).state) == ("completed", {"returned": True})
+    attempts = 1 if point == "after its record" else 2
+    assert [(row.key, row.attempt) for row in engine.steps(seq)] == [("start", 1), ("returns", attempts), ("done", 1)]
 
 
 def test_nobody_runs_a_claimed_step_until_its_worker_is_dead(engine: EngineOnTest, ledger: Ledger) -> None:
@@ -52,3 +68,13 @@ def test_nobody_runs_a_claimed_step_until_its_worker_is_dead(engine: EngineOnTes
     assert report is not None
     assert engine.steps(seq)[-1].attempt == 2
     assert (engine.process(seq).state, ledger()) == ({"written": True}, ["effect"])
+
+
+def _let_the_sweep_finish(engine: EngineOnTest, seq: int) -> None:
+    # The bell of the dead worker is lost with it: only the sweep is left to ring.
+    engine.query("UPDATE processes SET rung_at = rung_at - interval '1 hour'")
+    sweep, runner, deadline = Sweep(engine.url), engine.runner("heir"), time.monotonic() + 20
+    while engine.process(seq).status != "completed" and time.monotonic() < deadline:
+        for ring in sweep.find(dict):
+            engine.run(ring.seq, runner)
+    sweep.close()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -225,13 +224,16 @@ def test_a_step_whose_effects_went_with_its_connection_runs_again(engine: Engine
     assert (engine.process(seq).state, ledger(), len(calls)) == ({"calls": 2}, ["once"], 2)
 
 
+@pytest.mark.parametrize("writes", [True, False], ids=["with the session", "without"])
 def test_a_commit_that_nobody_answered_is_found_and_not_repeated(
-    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch
+    engine: EngineOnTest, monkeypatch: pytest.MonkeyPatch, writes: bool
 ) -> None:
     calls: list[int] = []
 
     def count() -> dict[str, Any]:
         calls.append(1)
+        if writes:
+            db.session.execute(text("SELECT 1"))
         return {"calls": len(calls)}
 
     seq = engine.start(single(count))
@@ -239,15 +241,16 @@ def test_a_commit_that_nobody_answered_is_found_and_not_repeated(
     runner = engine.runner()
     runner._connection = connection
     runner.run(seq)
-    commit = connection.commit
+    ending = "commit" if writes else "row_alone"
+    end = getattr(connection, ending)
 
-    def commit_and_break() -> None:
-        monkeypatch.setattr(connection, "commit", commit)
-        commit()
+    def end_and_break(*arguments: Any) -> None:
+        monkeypatch.setattr(connection, ending, end)
+        end(*arguments)
         end_own_connection(engine)
         connection.row("SELECT 1")
 
-    monkeypatch.setattr(connection, "commit", commit_and_break)
+    monkeypatch.setattr(connection, ending, end_and_break)
     report = runner.run(seq)
     assert report is not None
     assert report.ring is not None
@@ -256,10 +259,38 @@ def test_a_commit_that_nobody_answered_is_found_and_not_repeated(
     assert [row.key for row in engine.steps(seq)] == ["start", "the_step", "done"]
 
 
-def test_a_trivial_step_takes_six_statements_and_one_durable_commit(engine: EngineOnTest, tmp_path: Path) -> None:
+def test_a_trivial_step_takes_two_statements_and_one_durable_commit(engine: EngineOnTest) -> None:
     """Counted in the server's own log; the claim's commit is asynchronous, the record's is the durable one."""
-    seq = engine.start(single(lambda: {"small": 1}), {"large": "x" * 100_000})
-    runner = engine.runner()
+    statements = _statements_of_a_step(engine, lambda: {"small": 1})
+    assert [statement.split()[0] for statement in statements] == ["WITH", "WITH"], statements
+    assert "set_config('synchronous_commit', 'off', true)" in statements[0]
+    assert "INSERT INTO process_steps" in statements[1]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of a process with a step to run", "of no process"])
+def test_a_bell_lets_go_of_locks_that_are_left_over(engine: EngineOnTest, known: bool) -> None:
+    seq = engine.start(single(lambda: None)) if known else 0
+    left_over, runner = step_lock_key(4_711), engine.runner()
+    held = "SELECT pg_try_advisory_lock(%(key)s)"
+    assert runner._connection.row(held, {"key": left_over}) == (True,)
+    assert engine.connection().row(held, {"key": left_over}) == (False,)
+    runner.run(seq)
+    assert engine.connection().row(held, {"key": left_over}) == (True,)
+
+
+def test_a_step_that_writes_is_one_transaction_with_its_record(engine: EngineOnTest) -> None:
+    statements = _statements_of_a_step(
+        engine, lambda: {"found": db.session.execute(text("SELECT 'by the step'")).scalar_one()}
+    )
+    words = [statement.split()[0] for statement in statements]
+    assert words == ["WITH", "BEGIN", "SELECT", "SELECT", "WITH", "SELECT", "COMMIT"], statements
+    assert "pg_advisory_unlock" in statements[5]
+
+
+def _statements_of_a_step(engine: EngineOnTest, function: Callable[[], dict[str, Any]]) -> list[str]:
+    workflow_of_one, runner = single(function), engine.runner()
+    engine.run(engine.start(workflow_of_one), runner)  # whatever is asked once for each connection
+    seq = engine.start(workflow_of_one, {"large": "x" * 100_000})
     runner.run(seq)
     connection = runner._connection.open()
     notices: list[str] = []
@@ -269,10 +300,7 @@ def test_a_trivial_step_takes_six_statements_and_one_durable_commit(engine: Engi
     connection.execute("SET log_statement = 'all'")
     notices.clear()
     assert runner.run(seq) is not None
-    statements = [re.sub(r"^LOG: (statement|execute \w+): ", "", notice).strip() for notice in notices]
-    assert len(statements) == 6, statements
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "WITH", "BEGIN", "WITH", "SELECT", "COMMIT"]
-    assert "set_config('synchronous_commit', 'off', true)" in statements[1]
+    return [re.sub(r"^LOG: (statement|execute \w+): ", "", notice).strip() for notice in notices]
 
 
 @pytest.mark.parametrize(
