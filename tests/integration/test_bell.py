@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +21,7 @@ from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.engine.bell import Ring
 from orchestrator.settings import Settings
 from orchestrator.tasks.application import build_application
-from orchestrator.tasks.bell import CeleryBell
+from orchestrator.tasks.bell import MESSAGE_VERSION, RUN_STEP, CeleryBell
 
 RING = Ring(1, uuid4(), "a_workflow", "a_step", "CREATE", False)
 TASK = Ring(2, uuid4(), "a_task", "a_step", "SYSTEM", True)
@@ -85,3 +90,46 @@ def test_a_broker_that_is_full_is_no_error_of_who_rings(bell: CeleryBell, broker
         assert bell.queued() == {"checks": 0, "tasks": 0, "workflows": 1}
         client.config_set("maxmemory", "0")
     assert bell.ring([RING]) == 1
+
+
+def test_a_bell_is_the_message_that_celery_would_send(broker: ValkeyServer) -> None:
+    settings = Settings(broker_url=broker.url)
+    application = build_application(settings)
+    CeleryBell(application, settings).ring([RING])
+    application.send_task(
+        RUN_STEP,
+        kwargs={"seq": RING.seq, "v": MESSAGE_VERSION},
+        queue="workflows",
+        shadow="a_workflow/a_step",
+        argsrepr="()",
+        kwargsrepr=f"workflow=a_workflow, step=a_step, process_id={RING.process_id}",
+        ignore_result=True,
+    )
+    with redis.Redis.from_url("unix" + broker.url.removeprefix("redis+socket")) as client:
+        theirs, ours = (json.loads(one) for one in client.lrange("orchestrator:workflows", 0, -1))
+    for message in (theirs, ours):
+        message["body"] = json.loads(b64decode(message["body"]))
+        assert message["headers"]["id"] == message["headers"]["root_id"] == message["properties"]["correlation_id"]
+        # Nobody replies; what Flower shows stands in the headers.
+        for of_one in ("delivery_tag", "correlation_id", "reply_to", "argsrepr", "kwargsrepr"):
+            message["properties"].pop(of_one, None)
+        del message["headers"]["id"], message["headers"]["root_id"]
+    assert ours == theirs
+
+
+def _ring_in_parent_and_child(settings: Settings) -> list[int]:
+    bell = CeleryBell(build_application(settings), settings)
+    rung = [bell.ring([RING])]
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            os._exit(bell.ring([RING, RING]))
+        rung += [bell.ring([RING]), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+    return rung
+
+
+def test_a_child_rings_over_a_connection_of_its_own(broker: ValkeyServer) -> None:
+    settings = Settings(broker_url=broker.url)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # it forks where no other thread runs
+        assert pool.submit(_ring_in_parent_and_child, settings).result() == [1, 1, 2, 1, 2]
+    assert CeleryBell(build_application(settings), settings).queued() == {"tasks": 0, "workflows": 7}
