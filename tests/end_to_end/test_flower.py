@@ -56,7 +56,12 @@ def test_a_step_that_fails_is_a_task_that_failed_and_its_success_is_another(syst
 
 
 def test_the_pages_of_workers_tasks_and_queues_are_there(system: RunningSystem) -> None:
-    (worker,) = system.flower.get("/api/workers", params={"refresh": 1}).json()
+    def workers() -> list[str]:
+        return list(system.flower.get("/api/workers", params={"refresh": 1}).json())
+
+    # A worker that has just started does not answer Flower's first question in the second that it waits.
+    wait_until(lambda: len(workers()) == 1, lambda: str(workers()))
+    (worker,) = workers()
     for path in ("/workers", f"/worker/{worker}", "/tasks", "/broker"):
         assert system.flower.get(path).status_code == 200, path
     queues = {
