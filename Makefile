@@ -2,7 +2,7 @@ PYTHON ?= python3
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-slow chaos bench bench-quick check
+.PHONY: help up demo test test-slow chaos bench bench-quick bench-growth check
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(INSTALLED)  ## measure beside the peers and beside Celery alone, in tur
 
 bench-quick: $(INSTALLED)  ## the same in short, under two minutes: the ratios of throughput, latency and starts; writes bench/results/quick.json
 	.venv/bin/python -m bench --quick
+
+bench-growth: $(INSTALLED)  ## measure with a million processes; adds to bench/results/latest.json
+	.venv/bin/python -m bench --growth
 
 check: $(INSTALLED)  ## look at style, types, floors and the API's document
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

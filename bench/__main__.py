@@ -1,4 +1,4 @@
-"""`make bench`: all cases; `make bench-quick`: the ratios of (a) to (c), in short. `--tables` prints what was found."""
+"""`make bench`: all cases; `make bench-quick`: the ratios of (a) to (c), in short; `make bench-growth`: large sizes."""
 
 from __future__ import annotations
 
@@ -10,40 +10,49 @@ import click
 from bench import results, shown
 from bench.cases.events import steps_with_events
 from bench.cases.extent import Case, Extent
+from bench.cases.lists import lists
 from bench.cases.posts import starts
 from bench.cases.states import state_sizes
 from bench.cases.steps import steps
 from bench.ground import ground
 from bench.report import Report
 
+LATEST = results.FOLDER / "latest.json"
 CASES: Mapping[str, Case] = {
     "steps": steps,
     "starts": starts,
     "states": state_sizes,
+    "lists": lists,
     "events": steps_with_events,
 }
 QUICK = ("steps", "starts")
+GROWTH = ("lists",)
 
 
 def main() -> None:
     """Measure, print, write `bench/results/latest.json`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one run of the main cases")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="one short run of the main cases; writes quick.json")
+    extent.add_argument(
+        "--growth", action="store_true", help="sizes that take minutes to make; writes growth.json, too"
+    )
+    extent.add_argument("--tables", action="store_true", help="measure nothing, print the tables of the documentation")
     parser.add_argument("--runs", type=int, help="of each contender in each case; 3, and 1 with --quick")
     parser.add_argument("--cases", help=f"with commas between them; all of {','.join(CASES)}")
-    parser.add_argument("--tables", action="store_true", help="measure nothing, print the tables for the documentation")
     given = parser.parse_args()
     if given.tables:
-        click.echo("\n".join(shown.markdown(results.read(results.FOLDER / "latest.json"))))
+        click.echo("\n".join(shown.markdown(results.read(LATEST))))
         return
-    chosen = given.cases.split(",") if given.cases else QUICK if given.quick else CASES
+    usual = QUICK if given.quick else GROWTH if given.growth else tuple(CASES)
+    chosen = given.cases.split(",") if given.cases else usual
     unknown = [name for name in chosen if name not in CASES]
     if unknown:
         parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
-    _measure(chosen, Extent(given.runs or (1 if given.quick else 3), quick=given.quick))
+    _measure(chosen, Extent(given.runs or (1 if given.quick else 3), quick=given.quick, growth=given.growth))
 
 
-def _measure(chosen: Sequence[str] | Mapping[str, Case], extent: Extent) -> None:
+def _measure(chosen: Sequence[str], extent: Extent) -> None:
     report = Report()
     with ground() as here:
         for name in chosen:
@@ -53,9 +62,10 @@ def _measure(chosen: Sequence[str] | Mapping[str, Case], extent: Extent) -> None
     click.echo("\n" + "\n".join(shown.table(now)))
     if extent.quick:
         results.save(now, results.FOLDER / "quick.json")
-    else:
-        latest = results.FOLDER / "latest.json"
-        results.save(results.merged(results.read(latest), now), latest)
+        return
+    if extent.growth:
+        results.save(now, results.FOLDER / "growth.json")
+    results.save(results.merged(results.read(LATEST), now), LATEST)
 
 
 if __name__ == "__main__":

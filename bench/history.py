@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, LiteralString
 
-import psycopg
+from bench.filling import filling
 
 # One subscription for so many processes.
 PROCESSES_OF_A_SUBSCRIPTION: Final = 10
@@ -157,12 +157,6 @@ _FILLED: Final = (
     "audit",
 )
 
-# Indexes that no constraint stands on: cheaper made anew than kept up row by row.
-_INDEXES: Final[LiteralString] = """
-SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i
-WHERE i.indrelid = ANY(%s::regclass[]) AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)
-"""
-
 
 def fill(url: str, processes: int, steps: int = 2) -> None:
     """Add processes that ended within the last 30 days, each with the rows of its steps, its start, its input, its
@@ -180,22 +174,6 @@ def fill(url: str, processes: int, steps: int = 2) -> None:
         "product": PRODUCT,
         "workflows": list(WORKFLOWS),
     }
-    with psycopg.connect(url) as connection:
-        # No foreign key is looked up for each row: the statements take what they refer to from its table.
-        connection.execute("SET LOCAL session_replication_role = replica")
-        connection.execute("SET LOCAL synchronous_commit = off")
-        connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
-        connection.execute("SET LOCAL work_mem = '256MB'")
-        for statement in _CATALOG:
+    with filling(url, _FILLED) as connection:
+        for statement in (*_CATALOG, _FIRST, *_ROWS):
             connection.execute(statement, values)
-        connection.execute(_FIRST)
-        indexes = connection.execute(_INDEXES, [list(_FILLED)]).fetchall()
-        for name, _ in indexes:
-            connection.execute(f"DROP INDEX {name}".encode())
-        for rows in _ROWS:
-            connection.execute(rows, values)
-        for _, definition in indexes:
-            connection.execute(definition.encode())
-    with psycopg.connect(url, autocommit=True) as connection:
-        for table in _FILLED:
-            connection.execute(f"VACUUM (ANALYZE) {table}")

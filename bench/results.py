@@ -44,7 +44,7 @@ def results_of(report: Report, measured: Mapping[str, str]) -> dict[str, Any]:
 def merged(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """The results of now, with what only an earlier run measured.
 
-    Ratios stay by their names. Figures and notes stay by their case, `(a)` and so on: of a case that was measured now,
+    Ratios stay by their names, figures and notes by their case, `(a)` or `(e, growth)`: of a case that was measured now
     nothing of before is left, as its contenders may have changed.
     """
     cases = {_case_of(title) for title in now["figures"]}
@@ -60,7 +60,7 @@ def merged(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _case_of(title: str) -> str:
-    return title.partition(" ")[0]
+    return title.partition(")")[0]
 
 
 def read(path: Path) -> dict[str, Any]:

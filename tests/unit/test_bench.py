@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import baselines, results, shown
-from bench.cases import steps
+from bench.cases import lists, steps
 from bench.figures import Figures
 from bench.goals import GOALS
 from bench.orders import taking_orders
@@ -66,9 +66,10 @@ def test_ratios_come_first_and_in_the_order_of_the_goals() -> None:
 
 def test_what_a_run_did_not_measure_stays_with_its_date() -> None:
     earlier = results.results_of(
-        report_of({"(e) ours, first page": [2.0], "(a) a contender of before": [5.0]}, list_time_1m_vs_1k=1.1), EARLIER
+        report_of({"(e, growth) ours, first page": [2.0], "(a) a contender of before": [5.0]}, list_time_1m_vs_1k=1.1),
+        EARLIER,
     )
-    now = results.results_of(report_of({"(a) ours": [300.0]}, steps_vs_celery=0.7), NOW)
+    now = results.results_of(report_of({"(e) ours": [3.0], "(a) ours": [300.0]}, steps_vs_celery=0.7), NOW)
 
     both = results.merged(earlier, now)
 
@@ -81,8 +82,8 @@ def test_what_a_run_did_not_measure_stays_with_its_date() -> None:
         **EARLIER,
     }
     assert both["ratios"]["steps_vs_celery"]["date"] == NOW["date"]
-    assert list(both["figures"]) == ["(a) ours", "(e) ours, first page"]
-    assert [line for line in shown.table(both, only=NOW["date"]) if "list_time" in line or "(e)" in line] == []
+    assert list(both["figures"]) == ["(a) ours", "(e) ours", "(e, growth) ours, first page"]
+    assert [line for line in shown.table(both, only=NOW["date"]) if "list_time" in line or "growth" in line] == []
 
 
 def test_what_was_measured_again_replaces_what_was_measured_before() -> None:
@@ -141,6 +142,22 @@ def test_a_peer_is_compared_in_the_form_in_which_it_does_better() -> None:
         "latency_vs_oc_best": 0.375,
         "burst_latency_vs_oc_best": 0.15,
     }
+
+
+def test_growth_is_what_became_slowest() -> None:
+    few, many = (10.0, 10.0, 10.0, 8.0), (11.0, 14.0, 13.0, 12.0)
+    whats = (lists.PAGE, lists.BY_STATUS, lists.FAILED, lists.DETAIL)
+    report = report_of(
+        {
+            lists.title_of("ours", what, size, growth=True): [milliseconds]
+            for size, times in ((lists.FEW, few), (lists.MANY, many))
+            for what, milliseconds in zip(whats, times, strict=True)
+        }
+    )
+
+    lists.make_ratio(report)
+
+    assert report.ratios["list_time_1m_vs_1k"].median == 1.5
 
 
 def test_a_figure_that_is_far_off_is_not_compared_and_the_others_tell_why() -> None:
