@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from bench import results, shown
+from bench.cases.blocks import blocks
 from bench.cases.events import steps_with_events
 from bench.cases.extent import Case, Extent
 from bench.cases.lists import lists
@@ -23,10 +24,11 @@ CASES: Mapping[str, Case] = {
     "starts": starts,
     "states": state_sizes,
     "lists": lists,
+    "blocks": blocks,
     "events": steps_with_events,
 }
 QUICK = ("steps", "starts")
-GROWTH = ("lists",)
+GROWTH = ("lists", "blocks")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import baselines, results, shown
-from bench.cases import lists, steps
+from bench.cases import blocks, lists, steps
 from bench.figures import Figures
 from bench.goals import GOALS
 from bench.orders import taking_orders
@@ -141,6 +141,24 @@ def test_a_peer_is_compared_in_the_form_in_which_it_does_better() -> None:
         "burst_vs_oc_best": 5.0,
         "latency_vs_oc_best": 0.375,
         "burst_latency_vs_oc_best": 0.15,
+    }
+
+
+def test_blocks_are_compared_by_the_times_of_the_other_over_ours() -> None:
+    report = report_of(
+        {
+            blocks.title_of(blocks.OURS, blocks.LOAD, 100): [5.0],
+            blocks.title_of(blocks.CORE, blocks.LOAD, 100): [20.0],
+            blocks.title_of(blocks.OURS, blocks.SAVE, 100): [10.0],
+            blocks.title_of(blocks.CORE, blocks.SAVE, 100): [800.0],
+        }
+    )
+
+    blocks.make_ratios(report)
+
+    assert {name: ratio.median for name, ratio in report.ratios.items()} == {
+        "load_100_blocks_vs_oc": 4.0,
+        "save_100_blocks_vs_oc": 80.0,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bench.programs.our_catalog.tree import PRODUCT, Site
 from orchestrator import Catalog, State, Step, StepList, Workflow, begin, step, task
 
 TRIVIAL_STEPS = 8
@@ -59,6 +60,7 @@ WORKFLOWS = {"bench_trivial": _trivial_steps(TRIVIAL_STEPS)} | {
 
 
 def register(catalog: Catalog) -> None:
-    """Add them."""
+    """Add them, and the product."""
+    catalog.add_product(PRODUCT, Site)
     for name, steps in WORKFLOWS.items():
         catalog.add_workflow(_named(name, steps))
