@@ -20,12 +20,12 @@ from orchestrator.errors import (
 from orchestrator.language.admission import PredicateContext, RunPredicateFail
 from orchestrator.language.vocabulary import Actor, State, Target
 from orchestrator.language.workflow_definition import Workflow
-from orchestrator.services import audit
 from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context
 from orchestrator.services.forms import Pages, read_pages, require_small, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
 from orchestrator.services.start_forms import start_form, works_on_subscription
+from orchestrator.storage.database import Database
 from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
 
 # What every process knows of itself, whatever its form returned.
@@ -95,10 +95,12 @@ def start_process(
     try:
         with context.database.reading() as session:
             prepared = prepare_start(context, session, actor, workflow_name, entered, reporter or actor.name)
-        with context.database.transaction(actor.name) as session:
-            if request is not None:
+        if request is None:
+            ring = write_start(context.database, actor, prepared, reporter or actor.name, request_id=request_id)
+        else:
+            with context.database.transaction(actor.name) as session:
                 request.take(session, {"id": str(prepared.process_id)}, context.settings.idempotency_hours)
-            ring = write_start(session, actor, prepared, reporter or actor.name, request_id=request_id)
+                ring = write_start(session, actor, prepared, reporter or actor.name, request_id=request_id)
     except (KeyTakenError, InvalidInputError):
         # The same request may have won a race with this one, and made this one's input invalid by what it did.
         answered = None if request is None else _answered(context, request)
@@ -163,7 +165,8 @@ def prepare_start(
         raise UnknownWorkflowError(
             f"there is no workflow {workflow_name!r}: the name is wrong, or its code is not in ORCHESTRATOR_CATALOG"
         )
-    row = find_workflow(session, workflow.name)
+    # Most workflows have no form that reads, and most reading sessions no connection: one is taken when it is needed.
+    row = find_workflow(session if session.in_transaction() else context.database, workflow.name)
     if row is None:
         raise UnknownWorkflowError(
             f"there is no workflow {workflow_name!r} in the database: a revision makes it known; write it with "
@@ -204,12 +207,15 @@ def _require_predicate(workflow: Workflow) -> None:
 
 
 def write_start(
-    session: Session, actor: Actor, prepared: Prepared, reporter: str, *, request_id: str | None = None
+    target: Session | Database, actor: Actor, prepared: Prepared, reporter: str, *, request_id: str | None = None
 ) -> Ring:
-    """Write a process that was prepared, in the caller's transaction; the ring to send after its commit."""
+    """Write a process that was prepared, and the audit of it; the ring to send after the commit.
+
+    `target` is a session, whose transaction this becomes a part of, or the database: then it is one of its own.
+    """
     workflow, row = prepared.workflow, prepared.row
     seq = insert_process(
-        session,
+        target,
         {
             "process_id": prepared.process_id,
             "workflow_id": row.workflow_id,
@@ -223,17 +229,8 @@ def write_start(
             "created_by": reporter,
             "pages": prepared.pages,
             "subscription_id": prepared.subscription_id,
+            "actor": actor.name,
+            "request_id": request_id,
         },
-    )
-    audit.record(
-        session,
-        actor,
-        "start",
-        "process",
-        prepared.process_id,
-        process_id=prepared.process_id,
-        subscription_id=prepared.subscription_id,
-        after={"workflow_name": workflow.name, "created_by": reporter},
-        request_id=request_id,
     )
     return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], row.target, prepared.is_task)

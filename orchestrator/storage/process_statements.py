@@ -6,15 +6,15 @@ change the same thing one finds no row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from orchestrator.storage.database import dump_json
+from orchestrator.storage.database import Database, dump_json
 
 # A workflow as it can be started, with whether the engine is paused.
 _FIND_WORKFLOW: Final = text("""
@@ -39,7 +39,7 @@ SELECT s.product_id, p.name AS product_name, s.customer_id, s.version,
 FROM subscriptions s JOIN products p USING (product_id) WHERE s.subscription_id = :subscription_id
 """)
 
-# Pin the version of the workflow (made when it is new) and make the process with what was entered, in one round trip.
+# Pin the version of the workflow (made when it is new), make the process with what was entered, and tell the audit.
 _START: Final = text("""
 WITH found AS (
     SELECT version_id FROM workflow_versions WHERE workflow_name = :workflow_name AND hash = :hash
@@ -63,6 +63,15 @@ WITH found AS (
 ), subscription AS (
     INSERT INTO process_subscriptions (process_seq, subscription_id)
     SELECT seq, CAST(:subscription_id AS uuid) FROM process WHERE CAST(:subscription_id AS uuid) IS NOT NULL
+), told AS (
+    INSERT INTO audit (actor, action, object_type, object_id, process_id, subscription_id, after, request_id)
+    SELECT CAST(:actor AS text), 'start', 'process', CAST(CAST(:process_id AS uuid) AS text),
+           CAST(:process_id AS uuid), CAST(:subscription_id AS uuid),
+           jsonb_build_object(
+               'workflow_name', CAST(:workflow_name AS text), 'created_by', CAST(:created_by AS text)
+           ),
+           CAST(:request_id AS text)
+    FROM process
 )
 SELECT seq FROM process
 """)
@@ -186,10 +195,10 @@ class ProcessRow:
     engine_reason: str | None
 
 
-def find_workflow(session: Session, name: str) -> WorkflowRow | None:
+def find_workflow(source: Session | Database, name: str) -> WorkflowRow | None:
     """The workflow of this name, None when there is none or it was deleted."""
-    row = session.execute(_FIND_WORKFLOW, {"name": name}).mappings().one_or_none()
-    return None if row is None else WorkflowRow(**row)
+    rows = _rows(source, _FIND_WORKFLOW, {"name": name})
+    return WorkflowRow(*rows[0]) if rows else None
 
 
 def find_products(session: Session, workflow_id: UUID) -> dict[UUID, str]:
@@ -205,14 +214,14 @@ def find_start_subject(session: Session, subscription_id: UUID, workflow_id: UUI
     return None if row is None else StartSubject(**row)
 
 
-def insert_process(session: Session, values: Mapping[str, Any]) -> int:
-    """Make a process; its seq.
+def insert_process(target: Session | Database, values: Mapping[str, Any]) -> int:
+    """Make a process, in the transaction of a session or in one of its own, and tell the audit; its seq.
 
     `values` has process_id, workflow_id, workflow_name, hash, steps, target, is_task, step_key, state, created_by,
-    pages and subscription_id (or None).
+    pages, subscription_id (or None), actor and request_id (or None).
     """
-    seq: int = session.execute(_START, _with_json(values, "steps", "state", "pages")).scalar_one()
-    return seq
+    ((seq,),) = _rows(target, _START, _with_json(values, "steps", "state", "pages"))
+    return int(seq)
 
 
 def find_process(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessRow | None:
@@ -258,6 +267,16 @@ def delete_process(session: Session, seq: int) -> None:
 def count_statuses(session: Session) -> list[tuple[bool, str, int]]:
     """How many processes there are: (is a task, status, number)."""
     return [(row.is_task, row.status, row.processes) for row in session.execute(_COUNT_STATUSES)]
+
+
+def _rows(
+    target: Session | Database, statement: TextClause, values: Mapping[str, Any]
+) -> Sequence[Row[Any] | tuple[Any, ...]]:
+    match target:
+        case Database():
+            return target.alone(statement, values)
+        case Session():
+            return target.execute(statement, values).all()
 
 
 def _found(session: Session, statement: TextClause, values: Mapping[str, Any]) -> bool:

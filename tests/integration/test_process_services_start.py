@@ -29,6 +29,7 @@ from orchestrator.services.processes import start_process
 from orchestrator.services.subscriptions import WF_USABLE_MAP
 from orchestrator.storage.database import Database
 from tests.integration.process_world import ASKED, OPERATOR, World, process_world, unknown_id
+from tests.integration.statements import StatementsSeen
 
 NAME = {"name": "port 1", "size": 3}
 SURE = {"sure": True}
@@ -291,3 +292,21 @@ def test_nothing_is_written_when_a_part_of_the_start_fails(world: World) -> None
     assert count(world) == 0
     assert world.query("SELECT count(*) FROM idempotency_keys") == [(0,)]
     assert world.bell.rings == []
+
+
+def test_a_start_without_a_form_is_two_statements_and_each_a_transaction_of_its_own(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task")  # pins the version
+    with StatementsSeen(world.context.database) as seen:
+        start_process(world.context, OPERATOR, "plain_task", [{}], request_id="r1")
+    assert [statement.split()[0] for statement in seen.statements] == ["SELECT", "WITH"], seen.statements
+    for table in ("processes", "process_starts", "process_inputs", "audit"):
+        assert f"INSERT INTO {table} " in seen.statements[1], table
+
+
+def test_a_start_with_an_idempotency_key_is_one_transaction(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task", idempotency_key="first")
+    with StatementsSeen(world.context.database) as seen:
+        start_process(world.context, OPERATOR, "plain_task", idempotency_key="second")
+    words = [statement.split()[0] for statement in seen.statements]
+    # The answer of before, the workflow, and in one transaction what has expired, the key and the process.
+    assert words == [*("BEGIN", "SELECT", "ROLLBACK"), "SELECT", *("BEGIN", "DELETE", "INSERT", "WITH", "COMMIT")]
