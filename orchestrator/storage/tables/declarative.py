@@ -19,6 +19,15 @@ Sequence = Annotated[int, mapped_column(BigInteger, Identity(always=False), prim
 PublicId = Annotated[UUID, mapped_column(Uuid(), primary_key=True, default=uuid7)]
 
 
+def vacuumed_at(share: float) -> dict[str, str]:
+    """Options of a table that grows: it is vacuumed and analyzed when this share of it is dead, new or changed."""
+    names = ("vacuum_scale_factor", "vacuum_insert_scale_factor", "analyze_scale_factor")
+    return {f"autovacuum_{name}": f"{share:g}" for name in names}
+
+
+GROWING = {"postgresql_with": vacuumed_at(0.05)}
+
+
 class Base(DeclarativeBase):
     """The root of all tables; times are `timestamptz`, texts have no length, names of constraints are stable."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from orchestrator.storage.tables.declarative import Base, Json, JsonValue, Now, Sequence
+from orchestrator.storage.tables.declarative import GROWING, Base, Json, JsonValue, Now, Sequence, vacuumed_at
 
 _STATUSES = (
     "'created','running','suspended','waiting','awaiting_callback','failed','inconsistent_data','api_unavailable',"
@@ -26,6 +26,8 @@ class ProcessTable(Base):
     step list of `version_id`; `claim` is the token of whoever runs it now; `attempt` counts its claims, `excused` those
     of them that the server ended; `state` is the merged state. Its own time limit counts from `limit_since` (None: from
     the next claim), and strikes at `expires_at` while it waits.
+
+    No index is on a column that each step changes, so that its updates can stay on their page (HOT).
     """
 
     __tablename__ = "processes"
@@ -35,12 +37,24 @@ class ProcessTable(Base):
         Index("ix_processes_runnable", "seq", postgresql_where=text("status IN ('created','running','resumed')")),
         Index("ix_processes_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("ix_processes_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
-        Index("ix_processes_status_seq", "status", "seq"),
+        Index("ix_processes_status_seq_is_task", "status", "seq", postgresql_include=["is_task"]),
+        Index("ix_processes_started_at_seq", "started_at", "seq"),
+        Index("ix_processes_target_started_at_seq", "target", "started_at", "seq"),
         Index("ix_processes_is_task_seq", "is_task", "seq"),
         Index("ix_processes_workflow_id_seq", "workflow_id", "seq"),
         Index("ix_processes_parent_seq", "parent_seq", postgresql_where=text("parent_seq IS NOT NULL")),
-        Index("ix_processes_waiting_for_children", "seq", postgresql_where=text("waiting_for = 'children'")),
-        {"postgresql_with": {"fillfactor": "70"}},
+        Index("ix_processes_waiting_for_seq", "waiting_for", "seq", postgresql_where=text("waiting_for IS NOT NULL")),
+        Index("ix_processes_assignee_seq", "assignee", "seq", postgresql_where=text("assignee <> 'SYSTEM'")),
+        Index("ix_processes_paused", "seq", postgresql_where=text("paused")),
+        Index("ix_processes_failed_reason", "seq", postgresql_where=text("failed_reason IS NOT NULL")),
+        Index("ix_processes_note", "seq", postgresql_where=text("note IS NOT NULL")),
+        {
+            "postgresql_with": {
+                "fillfactor": "70",
+                **vacuumed_at(0.02),
+                "toast.autovacuum_vacuum_scale_factor": "0.05",
+            }
+        },
     )
 
     seq: Mapped[Sequence]
@@ -102,6 +116,7 @@ class ProcessStepTable(Base):
             postgresql_where=text("status IN ('success','skipped','complete')"),
         ),
         UniqueConstraint("claim"),
+        GROWING,
     )
 
     step_id: Mapped[Sequence]
@@ -130,6 +145,7 @@ class ProcessSubscriptionTable(Base):
     """
 
     __tablename__ = "process_subscriptions"
+    __table_args__ = (GROWING,)
 
     process_seq: Mapped[int] = mapped_column(ForeignKey("processes.seq", ondelete="CASCADE"), primary_key=True)
     subscription_id: Mapped[UUID] = mapped_column(
@@ -150,6 +166,7 @@ class ProcessStartTable(Base):
     __table_args__ = (
         CheckConstraint("cause IN ('start','rerun','migrate')", name="cause"),
         Index("ix_process_starts_process_seq", "process_seq"),
+        GROWING,
     )
 
     start_id: Mapped[Sequence]
@@ -169,7 +186,7 @@ class ProcessInputTable(Base):
     """What a person entered: `pages` as posted, for the start (`step_key` null) or for one input step."""
 
     __tablename__ = "process_inputs"
-    __table_args__ = (Index("ix_process_inputs_process_seq", "process_seq"),)
+    __table_args__ = (Index("ix_process_inputs_process_seq", "process_seq"), GROWING)
 
     input_id: Mapped[Sequence]
     process_seq: Mapped[int] = mapped_column(ForeignKey("processes.seq", ondelete="CASCADE"))

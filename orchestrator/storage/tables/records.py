@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from orchestrator.storage.tables.declarative import Base, Now, Sequence
+from orchestrator.storage.tables.declarative import GROWING, Base, Now, Sequence
 
 
 class AuditTable(Base):
@@ -20,6 +20,10 @@ class AuditTable(Base):
         Index("ix_audit_process_id", "process_id"),
         Index("ix_audit_subscription_id", "subscription_id"),
         Index("ix_audit_object", "object_type", "object_id"),
+        Index("ix_audit_at_audit_id", "at", "audit_id"),
+        Index("ix_audit_action_audit_id", "action", "audit_id"),
+        Index("ix_audit_request_id", "request_id", postgresql_where=text("request_id IS NOT NULL")),
+        GROWING,
     )
 
     audit_id: Mapped[Sequence]
@@ -43,6 +47,7 @@ class SubscriptionChangeTable(Base):
     __table_args__ = (
         Index("ix_subscription_changes_subscription_id_change_id", "subscription_id", "change_id"),
         Index("ix_subscription_changes_process_id", "process_id"),
+        GROWING,
     )
 
     change_id: Mapped[Sequence]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from orchestrator.storage.tables.declarative import Base, Json, Now, PublicId
+from orchestrator.storage.tables.declarative import GROWING, Base, Json, Now, PublicId
 
 
 class SubscriptionTable(Base):
@@ -21,6 +21,8 @@ class SubscriptionTable(Base):
         ),
         Index("ix_subscriptions_status_seq", "status", "seq"),
         Index("ix_subscriptions_out_of_sync", "seq", postgresql_where=text("NOT insync")),
+        Index("ix_subscriptions_start_date_seq", "start_date", "seq"),
+        GROWING,
     )
 
     subscription_id: Mapped[PublicId]
@@ -54,6 +56,7 @@ class SubscriptionInstanceTable(Base):
             postgresql_using="gin",
             postgresql_ops={"values": "jsonb_path_ops"},
         ),
+        GROWING,
     )
 
     subscription_instance_id: Mapped[PublicId]
