@@ -20,6 +20,7 @@ from orchestrator.api.schemas_processes import (
     ProcessSchema,
     ReporterParameters,
     StartedSchema,
+    StatusCountsParameters,
     StatusCountsSchema,
 )
 from orchestrator.services import processes
@@ -87,10 +88,10 @@ def list_all_processes(query: dict[str, Any]) -> ListAnswer[ProcessView]:
     return list_answer(list_processes(current_context(), list_query(query)))
 
 
-@endpoint(blueprint, "GET", "/status-counts", response=StatusCountsSchema)
-def get_status_counts() -> StatusCounts:
+@endpoint(blueprint, "GET", "/status-counts", response=StatusCountsSchema, query=StatusCountsParameters)
+def get_status_counts(query: dict[str, Any]) -> StatusCounts:
     """Count processes and tasks by status."""
-    return processes.status_counts(current_context())
+    return processes.status_counts(current_context(), ended=query["ended"])
 
 
 @endpoint(blueprint, "GET", "/<id:process_id>", response=ProcessDetailSchema, errors=(404,))

@@ -152,6 +152,17 @@ class FormNotCompleteSchema(ProblemSchema):
     )
 
 
+class StatusCountsParameters(RequestSchema):
+    """What is counted."""
+
+    ended = fields.Boolean(
+        load_default=True,
+        metadata={
+            "description": "Whether completed and aborted ones are counted, which takes longer with each of them"
+        },
+    )
+
+
 class ReporterParameters(RequestSchema):
     """In whose name something is done."""
 

@@ -182,11 +182,12 @@ def delete_task(context: Context, actor: Actor, process_id: UUID, *, request_id:
         )
 
 
-def status_counts(context: Context) -> StatusCounts:
-    """How many processes are in each status that any is in."""
+def status_counts(context: Context, *, ended: bool = True) -> StatusCounts:
+    """How many processes are in each status that any is in. `ended`: completed and aborted ones are counted, too, which
+    takes the longer the more there are."""
     counts = StatusCounts()
     with context.database.reading() as session:
-        for is_task, status, number in process_statements.count_statuses(session):
+        for is_task, status, number in process_statements.count_statuses(session, ended=ended):
             (counts.task_counts if is_task else counts.process_counts)[status] = number
     return counts
 

@@ -202,6 +202,10 @@ def test_processes_are_listed_by_page_filter_and_sort(client: FlaskClient, world
     problem(client.get("/api/processes/?page=-1"), 422)
     counts = client.get("/api/processes/status-counts").json
     assert counts == {"process_counts": {}, "task_counts": {"failed": 1, "completed": 1}}
+    assert client.get("/api/processes/status-counts?ended=false").json == {
+        "process_counts": {},
+        "task_counts": {"failed": 1},
+    }
 
 
 def test_the_document_tells_of_pages_keys_and_the_next_page(client: FlaskClient) -> None:
