@@ -39,7 +39,7 @@ AUDIT_LIST = ListDefinition(
     select(AuditTable),
     {
         "audit_id": Field(AuditTable.audit_id, Kind.INTEGER),
-        "at": Field(AuditTable.at, Kind.TIME, sortable=False),
+        "at": Field(AuditTable.at, Kind.TIME, sortable=False, follows_tie=True),
         "actor": Field(AuditTable.actor, Kind.TEXT, sortable=False),
         "action": Field(AuditTable.action, Kind.WORD, sortable=False),
         "object_type": Field(AuditTable.object_type, Kind.WORD, sortable=False),

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_
+from sqlalchemy.orm import Session
 
 from orchestrator.errors import InvalidListQueryError
 
@@ -38,13 +39,17 @@ class Field:
         column: what is compared and sorted by.
         kind: how its values are read.
         sortable: whether the list can be sorted by it.
-        through: for a field of related rows: turns the condition on `column` into one on the listed row (an EXISTS).
+        through: for a field of related rows: turns the condition on `column` into one on the listed row. It may look
+            first which rows fit, because the planner cannot guess how many listed rows refer to those.
+        follows_tie: later rows have later times here, so that a list that is narrowed by it and not sorted is in its
+            order: one index then gives the rows and their order, however far back they lie.
     """
 
     column: ColumnElement[Any] | Any
     kind: Kind
     sortable: bool = True
-    through: Callable[[ColumnElement[bool]], ColumnElement[bool]] | None = None
+    through: Callable[[Session, ColumnElement[bool]], ColumnElement[bool]] | None = None
+    follows_tie: bool = False
 
 
 Comparison = Callable[[Any, Any], ColumnElement[bool]]
@@ -59,8 +64,14 @@ _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "off"})
 
 
-def condition_of(name: str, field: Field, value: str) -> ColumnElement[bool]:
+def condition_of(session: Session, name: str, field: Field, value: str) -> ColumnElement[bool]:
     """The condition that this filter value puts on this field.
+
+    Args:
+        session: where related rows are looked up.
+        name: of the field.
+        field: how it is compared.
+        value: as clients write it.
 
     Raises:
         InvalidListQueryError: the value cannot be one of the field.
@@ -68,20 +79,26 @@ def condition_of(name: str, field: Field, value: str) -> ColumnElement[bool]:
     alternatives = value.split("|")
     if len(alternatives) > MAX_ALTERNATIVES:
         raise InvalidListQueryError(f"filter: {name} has more than {MAX_ALTERNATIVES} alternatives")
-    return or_(*(_alternative(name, field, alternative.strip()) for alternative in alternatives))
+    asked = [alternative.strip() for alternative in alternatives]
+
+    def listed(*texts: str) -> ColumnElement[bool]:
+        matched = or_(*(_alternative(name, field, text) for text in texts))
+        return matched if field.through is None else field.through(session, matched)
+
+    # All that are asked for at once: one look at related rows, which an index can serve.
+    wanted = [text for text in asked if not text.startswith("!")]
+    # A null is not equal to anything, so it is among what is asked for by `!`.
+    unwanted = [
+        not_(func.coalesce(listed(text.removeprefix("!").strip()), false())) for text in asked if text.startswith("!")
+    ]
+    return or_(*([listed(*wanted)] if wanted else []), *unwanted)
 
 
 def _alternative(name: str, field: Field, text: str) -> ColumnElement[bool]:
-    negated = text.startswith("!")
-    text = text.removeprefix("!").strip() if negated else text
     if text.lower() in {"null", "none"} and field.kind is not Kind.TEXT:
         matched: ColumnElement[bool] = field.column.is_(None)
-    else:
-        matched = _matched(name, field, text)
-    if field.through is not None:
-        matched = field.through(matched)
-    # A null is not equal to anything, so it is among what is asked for by `!`.
-    return not_(func.coalesce(matched, false())) if negated else matched
+        return matched
+    return _matched(name, field, text)
 
 
 def _matched(name: str, field: Field, text: str) -> ColumnElement[bool]:
@@ -100,8 +117,8 @@ def _matched(name: str, field: Field, text: str) -> ColumnElement[bool]:
             same: ColumnElement[bool] = field.column == _uuid(name, text)
             return same
         case Kind.BOOLEAN:
-            boolean: ColumnElement[bool] = field.column.is_(_boolean(name, text))
-            return boolean
+            # The bare column, not `IS true`: this is what the predicates of partial indexes say.
+            return and_(field.column) if _boolean(name, text) else not_(field.column)
         case Kind.INTEGER:
             compare, rest = _comparison(text)
             return compare(field.column, _integer(name, rest))

@@ -13,7 +13,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from orchestrator.errors import InvalidListQueryError
 from orchestrator.services.list_conditions import Field, Kind, condition_of
 from orchestrator.services.list_cursors import after, read_cursor, write_cursor
-from orchestrator.services.list_queries import After, ListQuery, NumberedPage, Order, Range
+from orchestrator.services.list_queries import After, ListQuery, NumberedPage, Range
 
 __all__ = ["EXACT_UP_TO", "Field", "Kind", "ListDefinition", "ListQuery", "Page", "list_page"]
 
@@ -33,6 +33,7 @@ class ListDefinition:
         fields: by the names that clients use, in snake case.
         tie: a unique column that is never null; it decides between rows that are equal in all else.
         newest_first: the order of `tie`, and of the list when no other is asked for.
+        counted: selects the same rows without what is joined for show only; None: `statement` joins nothing of that.
         options: how what hangs on the rows is loaded.
     """
 
@@ -42,10 +43,12 @@ class ListDefinition:
     tie: ColumnElement[Any] | Any
     newest_first: bool = True
     options: tuple[ExecutableOption, ...] = ()
+    counted: Select[*tuple[Any, ...]] | None = None
 
     def where(self, *conditions: ColumnElement[bool]) -> ListDefinition:
         """The same list, narrowed."""
-        return replace(self, statement=self.statement.where(*conditions))
+        counted = None if self.counted is None else self.counted.where(*conditions)
+        return replace(self, statement=self.statement.where(*conditions), counted=counted)
 
     @property
     def sortable(self) -> list[str]:
@@ -93,11 +96,13 @@ def list_page(session: Session, definition: ListDefinition, query: ListQuery) ->
     Raises:
         InvalidListQueryError: a field does not exist, a value does not fit its field, or the cursor is of another list.
     """
-    filtered = _filtered(definition, query)
-    order = _order(definition, query.order)
+    narrowed = definition.where(*_conditions(session, definition, query))
+    order = _order(definition, query)
     columns = [column for column, _ in order]
     fingerprint = f"{definition.name}|{query.conditions!r}|{query.order!r}"
-    ordered = filtered.order_by(*(column.desc() if descending else column.asc() for column, descending in order))
+    ordered = narrowed.statement.order_by(
+        *(column.desc() if descending else column.asc() for column, descending in order)
+    )
     match query.part:
         case NumberedPage(page, page_size):
             start: int | None = (page - 1) * page_size
@@ -117,27 +122,33 @@ def list_page(session: Session, definition: ListDefinition, query: ListQuery) ->
     more = len(rows) > size
     rows = rows[:size]
     cursor_to_next = write_cursor(fingerprint, rows[-1][-len(places) :]) if more else None
-    total, exact = _total(session, filtered, start, len(rows), more)
+    total, exact = _total(session, narrowed, start, len(rows), more)
     return Page(tuple(rows), total, exact, start, size, cursor_to_next, definition.name)
 
 
-def _filtered(definition: ListDefinition, query: ListQuery) -> Select[*tuple[Any, ...]]:
+def _conditions(session: Session, definition: ListDefinition, query: ListQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     for condition in query.conditions:
         field = definition.fields.get(condition.field)
         if field is None:
             raise InvalidListQueryError(_unknown("filter", condition.field, sorted(definition.fields)))
-        conditions.append(condition_of(condition.field, field, condition.value))
-    return definition.statement.where(*conditions)
+        conditions.append(condition_of(session, condition.field, field, condition.value))
+    return conditions
 
 
-def _order(definition: ListDefinition, asked: Sequence[Order]) -> list[tuple[ColumnElement[Any], bool]]:
+def _order(definition: ListDefinition, query: ListQuery) -> list[tuple[ColumnElement[Any], bool]]:
     order: list[tuple[ColumnElement[Any], bool]] = []
-    for one in asked:
+    for one in query.order:
         field = definition.fields.get(one.field)
         if field is None or not field.sortable:
             raise InvalidListQueryError(_unknown("sort", one.field, definition.sortable))
         order.append((field.column, one.descending))
+    if not order:
+        narrowing = {condition.field for condition in query.conditions}
+        following = (
+            field.column for name, field in definition.fields.items() if name in narrowing and field.follows_tie
+        )
+        order.extend((column, definition.newest_first) for column in [*following][:1])
     # In the direction of the last field, so that one index serves both.
     order.append((definition.tie, order[-1][1] if order else definition.newest_first))
     return order
@@ -147,11 +158,11 @@ def _unknown(what: str, name: str, allowed: Sequence[str]) -> str:
     return f"{what}: there is no field {name[:100]!r} to {what} by; there are {', '.join(allowed)}"
 
 
-def _total(
-    session: Session, filtered: Select[*tuple[Any, ...]], start: int | None, found: int, more: bool
-) -> tuple[int, bool]:
+def _total(session: Session, narrowed: ListDefinition, start: int | None, found: int, more: bool) -> tuple[int, bool]:
     if start is not None and not more and (found or start == 0):
         return (start + found, True) if start + found <= EXACT_UP_TO else (EXACT_UP_TO, False)
-    counted = filtered.with_only_columns(literal(1)).order_by(None).limit(EXACT_UP_TO + 1).subquery()
+    rows = narrowed.statement if narrowed.counted is None else narrowed.counted
+    ones = rows.with_only_columns(literal(1), maintain_column_froms=True)
+    counted = ones.order_by(None).limit(EXACT_UP_TO + 1).subquery()
     total = session.execute(select(func.count()).select_from(counted)).scalar_one()
     return min(total, EXACT_UP_TO), total <= EXACT_UP_TO

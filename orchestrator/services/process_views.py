@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 
 from orchestrator.errors import ProcessNotFoundError
 from orchestrator.language.catalog import Catalog
@@ -26,11 +27,13 @@ from orchestrator.storage.process_reading import (
     StartRow,
     StepRow,
     find_detail,
+    runs_workflow,
     see_one_moment,
     starts_of,
     steps_of,
     subscriptions_of,
     works_on,
+    works_on_product,
 )
 from orchestrator.storage.subscription_relations import RelatedSubscription
 from orchestrator.storage.tables import ProcessTable, ProductTable, SubscriptionTable, WorkflowTable
@@ -46,7 +49,7 @@ PROCESS_LIST: Final = ListDefinition(
     {
         "process_id": Field(ProcessTable.process_id, Kind.UUID),
         "workflow_id": Field(ProcessTable.workflow_id, Kind.UUID),
-        "workflow_name": Field(WorkflowTable.name, Kind.TEXT),
+        "workflow_name": Field(WorkflowTable.name, Kind.TEXT, through=runs_workflow),
         "workflow_target": Field(ProcessTable.target, Kind.WORD),
         "target": Field(ProcessTable.target, Kind.WORD),
         "is_task": Field(ProcessTable.is_task, Kind.BOOLEAN),
@@ -56,7 +59,7 @@ PROCESS_LIST: Final = ListDefinition(
         "last_step": Field(ProcessTable.last_step, Kind.TEXT),
         "assignee": Field(ProcessTable.assignee, Kind.WORD),
         "created_by": Field(ProcessTable.created_by, Kind.TEXT),
-        "started_at": Field(ProcessTable.started_at, Kind.TIME),
+        "started_at": Field(ProcessTable.started_at, Kind.TIME, follows_tie=True),
         "last_modified_at": Field(ProcessTable.last_modified_at, Kind.TIME),
         "failed_reason": Field(ProcessTable.failed_reason, Kind.TEXT),
         "note": Field(ProcessTable.note, Kind.TEXT),
@@ -66,12 +69,13 @@ PROCESS_LIST: Final = ListDefinition(
         "subscription": Field(SubscriptionTable.description, Kind.TEXT, sortable=False, through=works_on),
         "customer": Field(SubscriptionTable.customer_id, Kind.WORD, sortable=False, through=works_on),
         "customer_id": Field(SubscriptionTable.customer_id, Kind.WORD, sortable=False, through=works_on),
-        "product": Field(ProductTable.name, Kind.TEXT, sortable=False, through=works_on),
-        "product_id": Field(ProductTable.product_id, Kind.UUID, sortable=False, through=works_on),
-        "product_description": Field(ProductTable.description, Kind.TEXT, sortable=False, through=works_on),
-        "tag": Field(ProductTable.tag, Kind.WORD, sortable=False, through=works_on),
+        "product": Field(ProductTable.name, Kind.TEXT, sortable=False, through=works_on_product),
+        "product_id": Field(ProductTable.product_id, Kind.UUID, sortable=False, through=works_on_product),
+        "product_description": Field(ProductTable.description, Kind.TEXT, sortable=False, through=works_on_product),
+        "tag": Field(ProductTable.tag, Kind.WORD, sortable=False, through=works_on_product),
     },
     tie=ProcessTable.seq,
+    counted=select(ProcessTable.seq),
 )
 
 

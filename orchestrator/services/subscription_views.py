@@ -15,6 +15,7 @@ from orchestrator.domain import reading
 from orchestrator.errors import SubscriptionNotFoundError
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
+from orchestrator.storage.subscription_finding import of_product
 from orchestrator.storage.subscription_relations import RelatedSubscription
 from orchestrator.storage.tables import ProductTable, SubscriptionChangeTable, SubscriptionTable
 
@@ -79,12 +80,13 @@ SUBSCRIPTION_LIST = ListDefinition(
         "version": Field(SubscriptionTable.version, Kind.INTEGER),
         "created_at": Field(SubscriptionTable.created_at, Kind.TIME),
         "last_modified_at": Field(SubscriptionTable.last_modified_at, Kind.TIME),
-        "product": Field(ProductTable.name, Kind.TEXT),
+        "product": Field(ProductTable.name, Kind.TEXT, through=of_product),
         "product_id": Field(SubscriptionTable.product_id, Kind.UUID),
-        "product_type": Field(ProductTable.product_type, Kind.WORD),
-        "tag": Field(ProductTable.tag, Kind.WORD),
+        "product_type": Field(ProductTable.product_type, Kind.WORD, through=of_product),
+        "tag": Field(ProductTable.tag, Kind.WORD, through=of_product),
     },
     tie=SubscriptionTable.seq,
+    counted=select(SubscriptionTable.seq),
 )
 
 CHANGE_LIST = ListDefinition(

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, select, text
 from sqlalchemy.orm import Session
 
+from orchestrator.storage.subscription_finding import of_product
 from orchestrator.storage.subscription_relations import RelatedSubscription
 from orchestrator.storage.tables import (
     ProcessSubscriptionTable,
     ProcessTable,
-    ProductTable,
     SubscriptionTable,
     WorkflowTable,
 )
@@ -43,6 +43,10 @@ PROCESSES: Final[Any] = select(
     ProcessTable.failed_reason,
     ProcessTable.note,
 ).join(WorkflowTable, WorkflowTable.workflow_id == ProcessTable.workflow_id)
+
+# So many subscriptions are named one by one when processes on them are asked for: the planner then knows how few these
+# are. Of more it guesses, and mostly goes through the newest processes until it has found a page of them.
+_FEW: Final = 1_000
 
 # All statements of a transaction that begins with this one see the same moment.
 _ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -173,13 +177,24 @@ def subscriptions_of(session: Session, seqs: Sequence[int]) -> dict[int, list[Re
     return found
 
 
-def works_on(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """True for processes that work on a subscription for which a condition on it or its product holds."""
-    return (
-        select(ProcessSubscriptionTable.process_seq)
-        .join(SubscriptionTable, SubscriptionTable.subscription_id == ProcessSubscriptionTable.subscription_id)
-        .join(ProductTable, ProductTable.product_id == SubscriptionTable.product_id)
-        .where(ProcessSubscriptionTable.process_seq == ProcessTable.seq, condition)
-        .correlate(ProcessTable)
-        .exists()
-    )
+def runs_workflow(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for processes of the workflows for which a condition holds."""
+    return ProcessTable.workflow_id.in_(session.scalars(select(WorkflowTable.workflow_id).where(condition)).all())
+
+
+def works_on(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for processes that work on a subscription for which a condition on it holds."""
+    links = select(ProcessSubscriptionTable.process_seq).where(ProcessSubscriptionTable.process_seq == ProcessTable.seq)
+    few = select(SubscriptionTable.subscription_id).where(condition).limit(_FEW + 1)
+    found = session.scalars(few).all()
+    if len(found) <= _FEW:
+        links = links.where(ProcessSubscriptionTable.subscription_id.in_(found))
+    else:
+        same = SubscriptionTable.subscription_id == ProcessSubscriptionTable.subscription_id
+        links = links.join(SubscriptionTable, same).where(condition)
+    return links.correlate(ProcessTable).exists()
+
+
+def works_on_product(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for processes that work on a subscription to a product for which a condition holds."""
+    return works_on(session, of_product(session, condition))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.orm import Session
 
 from orchestrator.storage.subscription_relations import RelatedSubscription
+from orchestrator.storage.tables import ProductTable, SubscriptionTable
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,9 @@ def find_products(session: Session, product_type: str) -> list[FoundProduct]:
 def lock_subscriptions(session: Session, subscription_ids: Sequence[UUID]) -> set[UUID]:
     """Lock the rows, and those of all that they use, until the end of the transaction; which these are."""
     return set(session.execute(_LOCK, {"ids": list(subscription_ids)}).scalars())
+
+
+def of_product(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for subscriptions to the products for which a condition holds. Those are looked up, because the planner
+    cannot guess how many subscriptions refer to them."""
+    return SubscriptionTable.product_id.in_(session.scalars(select(ProductTable.product_id).where(condition)).all())
