@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_a_postgresql_url)] | None = Field(
         None, description="PostgreSQL 14 or newer; not set: `up` embeds one."
     )
-    broker_url: SecretStr | None = Field(None, description="Valkey or Redis; not set: `up` embeds one.")
+    broker_url: SecretStr | None = Field(None, description="Valkey, Redis or RabbitMQ; not set: `up` embeds one.")
     catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
     data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
     secret_key: SecretStr | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         if self.broker_url is None:
             raise SettingsError(
                 f"ORCHESTRATOR_BROKER_URL is not set, and nothing runs on the folder {self.data_dir.resolve()}: "
-                "name a Valkey or Redis, run `orchestrator up`, which embeds one, or go to the folder where it runs"
+                "name a broker, run `orchestrator up`, which embeds one, or go to the folder where it runs"
             )
         return self.broker_url.get_secret_value()
 

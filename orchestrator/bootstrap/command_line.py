@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from kombu.exceptions import OperationalError
-
 from orchestrator.bootstrap.context import build_context
 from orchestrator.bootstrap.logs import configure_logging
 from orchestrator.cli.tools import Tools
@@ -12,11 +10,17 @@ from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context
 from orchestrator.settings import Settings
 from orchestrator.tasks.application import build_application
+from orchestrator.tasks.broker import BROKER_ERRORS, check_broker
 
 
 def build_tools() -> Tools:
     """What the command line is handed."""
-    return Tools(build_context=_build_commands_context, load_catalog=load_catalog, ping_workers=ping_workers)
+    return Tools(
+        build_context=_build_commands_context,
+        load_catalog=load_catalog,
+        check_broker=check_broker,
+        ping_workers=ping_workers,
+    )
 
 
 def _build_commands_context(settings: Settings, application_name: str) -> Context:
@@ -32,6 +36,6 @@ def ping_workers(settings: Settings, seconds: float) -> list[str]:
     """
     try:
         answers = build_application(settings).control.ping(timeout=seconds)
-    except (OperationalError, OSError) as error:
+    except BROKER_ERRORS as error:
         raise UnavailableError(f"The broker does not answer: {error}") from error
     return sorted(name for answer in answers or () for name in answer)

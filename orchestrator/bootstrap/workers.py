@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 from celery import Celery
@@ -10,7 +11,7 @@ from orchestrator.bootstrap.logs import configure_logging
 from orchestrator.engine.callbacks import CallbackSigner, check_secret_key
 from orchestrator.engine.runner import Limits
 from orchestrator.engine.sweep import Sweep
-from orchestrator.errors import SettingsError
+from orchestrator.errors import SettingsError, UnavailableError
 from orchestrator.services.catalog_packages import load_catalog
 from orchestrator.services.context import Context, context_in_force
 from orchestrator.settings import Settings
@@ -18,6 +19,7 @@ from orchestrator.storage.database import Database, build_engine
 from orchestrator.storage.migrating import Migrations, lacks
 from orchestrator.tasks.application import build_application, queue_for
 from orchestrator.tasks.bell import CeleryBell
+from orchestrator.tasks.broker import check_broker
 from orchestrator.tasks.clock import Clock
 from orchestrator.tasks.schedule_runner import ScheduleRunner
 from orchestrator.tasks.steps import register_run_step
@@ -44,6 +46,8 @@ def build_worker(settings: Settings) -> Celery:
         missing = Migrations(database_url, settings.catalog_packages()).pending()
         if missing:
             raise SettingsError(lacks(missing))
+        with contextlib.suppress(UnavailableError):  # Celery waits for it, and says so
+            check_broker(settings)
 
     worker.install(application, check)
     register_run_step(application, worker.runner, bell, settings.burst_seconds)

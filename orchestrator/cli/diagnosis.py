@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 
 from orchestrator.cli.catalog import cannot_be_loaded
-from orchestrator.cli.set_up import check_broker, settings_in_force
+from orchestrator.cli.set_up import settings_in_force
 from orchestrator.cli.tools import LoadTools, Tools
 from orchestrator.engine.connection import check_session_locks
 from orchestrator.errors import OrchestratorError, ServerTooOldError, SettingsError
@@ -145,14 +145,14 @@ def _migrations(settings: Settings, _: Tools) -> str:
     return "The database has all migrations."
 
 
-def _broker(settings: Settings, _: Tools) -> str:
+def _broker(settings: Settings, tools: Tools) -> str:
     if settings.broker_url is None:
         raise AilmentError(
             f"No broker is named, and `orchestrator up` does not run on the data folder {settings.data_dir.resolve()}.",
             "Run `orchestrator up`, which brings one along, or set ORCHESTRATOR_BROKER_URL.",
         )
-    with _mended_by("Start it, or correct server and password in ORCHESTRATOR_BROKER_URL."):
-        check_broker(settings.require_broker_url())
+    with _mended_by("Start it, or correct server, user, password and virtual host in ORCHESTRATOR_BROKER_URL."):
+        tools.check_broker(settings)
     return "The broker answers."
 
 

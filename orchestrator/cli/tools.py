@@ -17,11 +17,13 @@ class Tools:
     Attributes:
         build_context: what use cases need, for the settings and the name that PostgreSQL shows.
         load_catalog: import the packages of the catalog; raises SettingsError naming the one that is wrong.
+        check_broker: connect as workers do; raises SettingsError or UnavailableError when it cannot be used.
         ping_workers: the names of the workers that answer within so many seconds.
     """
 
     build_context: Callable[[Settings, str], Context]
     load_catalog: Callable[[Settings], Catalog]
+    check_broker: Callable[[Settings], None]
     ping_workers: Callable[[Settings, float], Sequence[str]]
 
 

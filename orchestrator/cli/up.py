@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import SecretStr
 
-from orchestrator.cli.set_up import check_broker
 from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.guard import continue_under_guard
 from orchestrator.embedded.machine import Addresses, EmbeddedMachine, embedded_machine
@@ -55,7 +54,7 @@ def up(load_tools: LoadTools, procfiles: Sequence[Path], migrate: bool) -> None:
         check_port_is_free(settings.host, settings.port, "ORCHESTRATOR_PORT")
         check_port_is_free("127.0.0.1", settings.flower_port, "ORCHESTRATOR_FLOWER_PORT")
     if settings.broker_url is not None:
-        check_broker(settings.require_broker_url())
+        load_tools().check_broker(settings)
     if settings.catalog_packages():
         load_tools().load_catalog(settings)
     with embedded_machine(

@@ -6,7 +6,8 @@ from celery import Celery
 from kombu import Queue
 
 from orchestrator.settings import Settings
-from orchestrator.tasks.transport import use_this_transport
+from orchestrator.tasks import rabbitmq, transport
+from orchestrator.tasks.rabbitmq import is_rabbitmq, quorum_queue, rabbitmq_settings
 
 WORKFLOWS = "workflows"
 TASKS = "tasks"
@@ -18,16 +19,21 @@ def build_application(settings: Settings) -> Celery:
     Raises:
         SettingsError: no broker is named.
     """
-    use_this_transport()
+    transport.use_this_transport()
+    rabbitmq.use_this_transport()
+    url = settings.require_broker_url()
+    names = queue_names(settings)
     application = Celery("orchestrator")
     application.config_from_object("orchestrator.celeryconfig")
     application.conf.update(
-        broker_url=settings.require_broker_url(),
+        broker_url=url,
         worker_concurrency=settings.worker_concurrency,
         worker_send_task_events=settings.task_events,
         worker_soft_shutdown_timeout=settings.shutdown_seconds,
-        task_queues=[Queue(name) for name in queue_names(settings)],
+        task_queues=[Queue(name) for name in names],
     )
+    if is_rabbitmq(url):
+        application.conf.update(rabbitmq_settings(), task_queues=[quorum_queue(name) for name in names])
     return application
 
 

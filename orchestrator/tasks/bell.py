@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 from weakref import WeakSet
@@ -11,12 +12,12 @@ import orjson
 import structlog
 from celery import Celery, uuid
 from kombu import Connection, Producer, pools
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from orchestrator.engine.bell import Ring
 from orchestrator.settings import Settings
 from orchestrator.tasks.application import queue_for, queue_names
+from orchestrator.tasks.broker import BROKER_ERRORS, patience
+from orchestrator.tasks.rabbitmq import is_rabbitmq, none_that_has_ended, queue_lengths
 
 RUN_STEP = "orchestrator.run_step"
 MESSAGE_VERSION = 1
@@ -25,7 +26,6 @@ _PERSISTENT = 2
 # A worker waits for bells as long as it takes; who rings, or counts them, has something better to do. A broker that is
 # frozen accepts connections and says nothing, one that is full or a replica refuses.
 _SECONDS = 1.5
-_ERRORS = (OperationalError, OSError, RedisError)
 
 log = structlog.get_logger(__name__)
 
@@ -36,37 +36,44 @@ class CeleryBell:
     def __init__(self, application: Celery, settings: Settings) -> None:
         self._application = application
         self._settings = settings
-        limits = {"socket_connect_timeout": _SECONDS, "socket_timeout": _SECONDS}
+        self._is_rabbitmq = is_rabbitmq(settings.require_broker_url())
         self._channels: WeakSet[Any] = WeakSet()
-        self._options = {**application.conf.broker_transport_options, **limits}
 
     def ring(self, rings: Sequence[Ring]) -> int:
         """Send each ring once and say how many were sent; the rest is left to the recovery sweep."""
         sent = 0
         try:
-            with pools.producers[self._broker].acquire(block=True) as producer:
+            with pools.producers[self._broker].acquire(block=True) as producer, self._usable(producer.connection):
                 channel = self._declared(producer)
                 for ring in rings:
                     self._send(channel, ring)
                     sent += 1
-        except _ERRORS as error:
+        except BROKER_ERRORS as error:
             log.warning("bell not sent, the sweep will ring", sent=sent, unsent=len(rings) - sent, error=str(error))
         return sent
 
     def queued(self) -> dict[str, int] | None:
         """How many bells no worker has taken yet, by queue; None when the broker does not answer."""
         try:
-            with pools.connections[self._broker].acquire(block=True) as connection:
+            with pools.connections[self._broker].acquire(block=True) as connection, self._usable(connection):
+                if self._is_rabbitmq:
+                    return queue_lengths(connection, queue_names(self._settings))
                 channel: Any = connection.default_channel  # of the ways to one the only one that does not try again
                 return {name: channel.length(name) for name in queue_names(self._settings)}
-        except _ERRORS as error:
+        except BROKER_ERRORS as error:
             log.warning("the broker does not answer, nothing is rung for", error=str(error))
             return None
 
     @cached_property
     def _broker(self) -> Connection:
         # Never connected itself: pools are kept by what a connection is like, and made anew after a fork.
-        return self._application.connection_for_write(transport_options=self._options)
+        limits = patience(_SECONDS)
+        # Only RabbitMQ reads it: a message is sent when the queue has it.
+        limits["transport_options"]["confirm_publish"] = True
+        return self._application.connection_for_write(**limits)
+
+    def _usable(self, connection: Connection) -> AbstractContextManager[None]:
+        return none_that_has_ended(connection) if self._is_rabbitmq else nullcontext()
 
     def _send(self, channel: Any, ring: Ring) -> None:
         # What `Celery.send_task` does for each message, without what is the same for all of them: routes, options of
@@ -94,6 +101,7 @@ class CeleryBell:
             ),
             exchange="",
             routing_key=queue_for(self._settings, ring.target, ring.is_task),
+            mandatory=True,  # RabbitMQ refuses it when the queue was deleted since
         )
 
     def _declared(self, producer: Producer) -> Any:

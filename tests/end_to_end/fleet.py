@@ -24,10 +24,13 @@ from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.storage.database import libpq_url
 from tests.end_to_end.api_client import ApiClient, Json, wait_until
+from tests.end_to_end.rabbitmq_server import RabbitServer
 from tests.end_to_end.running_system import REPOSITORY, Gate, folder_for_servers
 from tests.end_to_end.up_on_test import clean_environment
 
 PATIENCE = 60.0
+
+Broker = ValkeyServer | RabbitServer
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Fleet(ApiClient):
 
     folder: Path
     database_url: str
-    broker: ValkeyServer
+    broker: Broker
     environment: dict[str, str]
     api: httpx.Client = field(default_factory=httpx.Client)
     members: list[Member] = field(default_factory=list)
@@ -129,7 +132,7 @@ class Fleet(ApiClient):
         return Gate(self.folder, f"gate-{uuid4().hex[:12]}")
 
     def broker_client(self) -> redis.Redis:
-        """A client of the broker."""
+        """A client of the broker, which is a Valkey."""
         return redis.Redis.from_url("unix" + self.broker.url.removeprefix("redis+socket"))
 
     def signal_broker(self, number: signal.Signals) -> None:
@@ -139,14 +142,23 @@ class Fleet(ApiClient):
 
 
 @contextmanager
-def new_fleet(database_url: str, **settings: str) -> Iterator[Fleet]:
-    """A broker, the catalog on test in the database, and nothing else as yet."""
+def valkey_server() -> Iterator[ValkeyServer]:
+    """A Valkey that is ready, until the end of this."""
+    with folder_for_servers() as folder, DataFolder(folder / "data") as data:
+        server = ValkeyServer(data)
+        try:
+            server.begin()
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def new_fleet(database_url: str, broker: Broker, **settings: str) -> Iterator[Fleet]:
+    """The catalog on test in a database, and nothing else as yet."""
     with ExitStack() as stack:
         folder = stack.enter_context(folder_for_servers())
-        broker = ValkeyServer(stack.enter_context(DataFolder(folder / "data")))
-        stack.callback(broker.stop)
-        broker.begin()
-        broker.wait_until_ready()
         environment = clean_environment(
             ORCHESTRATOR_DATABASE_URL=database_url,
             ORCHESTRATOR_BROKER_URL=broker.url,

@@ -17,7 +17,8 @@ from orchestrator.settings import Settings
 from orchestrator.tasks.application import build_application
 from orchestrator.tasks.bell import CeleryBell
 from tests.end_to_end.api_client import done, row_of, wait_until
-from tests.end_to_end.fleet import Fleet, Member, new_fleet
+from tests.end_to_end.fleet import Fleet, Member, new_fleet, valkey_server
+from tests.end_to_end.rabbitmq_server import rabbitmq_server
 from tests.end_to_end.two_releases import AFTER, BEFORE
 
 pytestmark = pytest.mark.slow
@@ -28,8 +29,10 @@ MANY = 10_000
 
 
 @pytest.fixture
-def fleet(database_url: str) -> Iterator[Fleet]:
-    with new_fleet(database_url) as made:
+def fleet(database_url: str, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """With a Valkey, unless a test asks for a RabbitMQ."""
+    server = rabbitmq_server if getattr(request, "param", "valkey") == "rabbitmq" else valkey_server
+    with server() as broker, new_fleet(database_url, broker) as made:
         yield made
 
 
@@ -230,6 +233,7 @@ def test_a_clock_that_stands_by_takes_over_within_five_seconds(fleet: Fleet, how
         assert leader.process.poll() is None
 
 
+@pytest.mark.parametrize("fleet", ["valkey", "rabbitmq"], indirect=True)
 @pytest.mark.parametrize("how", ["stopped", "frozen", "frozen for long"])
 def test_a_broker_that_is_away_keeps_nobody_and_all_goes_on_when_it_is_back(fleet: Fleet, how: str) -> None:
     fleet.web()

@@ -55,7 +55,9 @@ def test_a_step_that_fails_is_a_task_that_failed_and_its_success_is_another(syst
     assert f"the gate {gate.name} is closed" in failure["exception"]
 
 
-def test_the_pages_of_workers_tasks_and_queues_are_there(system: RunningSystem) -> None:
+def look_at_pages(system: RunningSystem) -> None:
+    """See that those of workers, of tasks and of the broker are there."""
+
     def workers() -> list[str]:
         return list(system.flower.get("/api/workers", params={"refresh": 1}).json())
 
@@ -64,6 +66,10 @@ def test_the_pages_of_workers_tasks_and_queues_are_there(system: RunningSystem) 
     (worker,) = workers()
     for path in ("/workers", f"/worker/{worker}", "/tasks", "/broker"):
         assert system.flower.get(path).status_code == 200, path
+
+
+def test_the_pages_of_workers_tasks_and_queues_are_there(system: RunningSystem) -> None:
+    look_at_pages(system)
     queues = {
         queue["name"]: queue["messages"] for queue in system.flower.get("/api/queues/length").json()["active_queues"]
     }
