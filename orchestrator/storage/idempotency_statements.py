@@ -25,10 +25,11 @@ WHERE idempotency_keys.expires_at <= clock_timestamp()
 RETURNING key
 """)
 
-# Each key that is used takes a few expired ones along, so that the table does not grow for ever.
+# Each key that is used takes a few expired ones along, so that the table does not grow for ever. By a time that can be
+# looked up in an index: else all keys would be gone through where few or none have expired.
 _FORGET: Final = text("""
 DELETE FROM idempotency_keys WHERE (actor, key) IN (
-    SELECT actor, key FROM idempotency_keys WHERE expires_at <= clock_timestamp()
+    SELECT actor, key FROM idempotency_keys WHERE expires_at <= statement_timestamp()
     ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED
 )
 """)

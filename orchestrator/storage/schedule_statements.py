@@ -35,7 +35,7 @@ _IS_BUSY: Final = text(f"SELECT {_BUSY} AS busy FROM schedules s WHERE schedule_
 
 # Schedules whose next run is due.
 _DUE: Final = text("""
-SELECT schedule_id FROM schedules WHERE run_at <= clock_timestamp() AND NOT paused ORDER BY run_at LIMIT :most
+SELECT schedule_id FROM schedules WHERE run_at <= statement_timestamp() AND NOT paused ORDER BY run_at LIMIT :most
 """)
 
 # Schedules with a run that waited for the one before it, which has ended.
