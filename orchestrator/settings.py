@@ -95,6 +95,12 @@ class Settings(BaseSettings):
     schedule_run_days: float = Field(
         30.0, ge=0, le=_MOST_DAYS, description="Days for which the runs of schedules are kept."
     )
+    audit_days: float | None = Field(
+        None, ge=0, le=_MOST_DAYS, description="Days for which the audit is kept; not set: for ever."
+    )
+    change_days: float | None = Field(
+        None, ge=0, le=_MOST_DAYS, description="Days for which changes of values are kept; not set: for ever."
+    )
     shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
     log_level: Annotated[str, AfterValidator(_a_log_level)] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."

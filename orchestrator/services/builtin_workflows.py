@@ -33,7 +33,13 @@ _AGAIN: Final = Retry(attempts=50, wait=10, max_wait=600)
 @step("Delete old processes and runs of schedules", retry=_AGAIN)
 def delete_old(process_id: UUIDstr, reporter: str) -> State:
     cleaned = clean_up(context_in_force.get(), Actor(reporter), UUID(process_id))
-    return {"deleted_processes": cleaned.processes, "deleted_schedule_runs": cleaned.schedule_runs}
+    return {
+        "deleted_processes": cleaned.processes,
+        "deleted_schedule_runs": cleaned.schedule_runs,
+        "deleted_idempotency_keys": cleaned.idempotency_keys,
+        "deleted_audit_entries": cleaned.audit_entries,
+        "deleted_changes": cleaned.changes,
+    }
 
 
 @task("Delete old processes and runs of schedules", run_predicate=no_running_instance)

@@ -55,7 +55,8 @@ def status(world: World, process_id: UUID) -> str | None:
 
 
 def age(world: World, *process_ids: UUID) -> None:
-    world.query(f"UPDATE processes SET last_modified_at = {OLD} WHERE process_id = ANY(:ids)", ids=list(process_ids))
+    aged = f"UPDATE processes SET started_at = {OLD}, last_modified_at = {OLD} WHERE process_id = ANY(:ids)"
+    world.query(aged, ids=list(process_ids))
 
 
 def state(world: World, process_id: UUID) -> dict[str, Any]:
