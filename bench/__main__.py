@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 
 import click
@@ -15,6 +16,7 @@ from bench.cases.lists import lists
 from bench.cases.posts import starts
 from bench.cases.states import state_sizes
 from bench.cases.steps import steps
+from bench.cases.workers import memory, more_children
 from bench.ground import ground
 from bench.report import Report
 
@@ -26,6 +28,8 @@ CASES: Mapping[str, Case] = {
     "lists": lists,
     "blocks": blocks,
     "events": steps_with_events,
+    "memory": memory,
+    "children": more_children,
 }
 QUICK = ("steps", "starts")
 GROWTH = ("lists", "blocks")
@@ -59,7 +63,9 @@ def _measure(chosen: Sequence[str], extent: Extent) -> None:
     with ground() as here:
         for name in chosen:
             click.echo(CASES[name].__doc__)
+            began = time.monotonic()
             CASES[name](here, report, extent)
+            click.echo(f"  {name} took {time.monotonic() - began:.0f} s")
     now = results.results_of(report, results.measured_now())
     click.echo("\n" + "\n".join(shown.table(now)))
     if extent.quick:

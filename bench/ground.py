@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -151,18 +151,15 @@ def _run_quietly(command: list[str | Path], log: Path) -> None:
 def program(
     command: list[str], log: Path, variables: Mapping[str, str], folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of a contender, ended with its children when it is no more needed."""
+    """A process of a contender, killed with its children when it is no more needed: nothing of it is kept."""
     with log.open("ab") as output:
         process = spawn(command, environment=variables, death_signal=signal.SIGKILL, stdout=output, folder=folder)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Orders:
 def taking_orders(
     command: Sequence[str | Path], log: Path, variables: Mapping[str, str], folder: Path
 ) -> Iterator[Orders]:
-    """Start a program; it may not be ready yet. It ends when its standard input does."""
+    """Start a program; it may not be ready yet. It is killed when it is no more needed."""
     pipe = subprocess.PIPE
     with log.open("ab") as errors:
         process = subprocess.Popen(
@@ -69,12 +69,5 @@ def taking_orders(
     try:
         yield Orders(process, log)
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        process.kill()
+        process.communicate()

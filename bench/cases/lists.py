@@ -22,7 +22,7 @@ from bench.servers import SERVERS, Client
 FEW, SOME, MANY = 1_000, 100_000, 1_000_000
 # Rows of steps of each process. A million processes of ten are ten million rows, which take long to make.
 STEPS, STEPS_IN_GROWTH = 10, 3
-REQUESTS = 25
+REQUESTS = 15
 PAGE, BY_STATUS, FAILED, DETAIL = "first page", "first page of those completed", "first page of those failed", "detail"
 
 

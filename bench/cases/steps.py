@@ -12,6 +12,7 @@ from bench.contenders import Contender, Responsive
 from bench.contenders.celery_alone import CeleryAlone
 from bench.contenders.commit_loop import CommitLoop
 from bench.contenders.core import Core
+from bench.contenders.core_threads import CoreThreads
 from bench.contenders.dbos import Dbos
 from bench.contenders.ours import Ours
 from bench.ground import Ground
@@ -19,7 +20,9 @@ from bench.report import Report
 
 OURS, BURST, CELERY, LOOP, DBOS = "ours", "ours, bursts", "Celery alone", "bare commit loop", "DBOS queue"
 CORE_QUIET, CORE_DEFAULT = "orchestrator-core, Celery, websockets off", "orchestrator-core, Celery, websockets on"
-CORES = (CORE_QUIET, CORE_DEFAULT)
+THREADS_QUIET = "orchestrator-core, threadpool, websockets off"
+THREADS_DEFAULT = "orchestrator-core, threadpool, websockets on"
+CORES = (CORE_QUIET, CORE_DEFAULT, THREADS_QUIET, THREADS_DEFAULT)
 BURST_SECONDS = 1.0
 PREFILLED, LIVE = "queue filled before", "started while workers run"
 
@@ -42,13 +45,15 @@ class Plan:
 
 
 FULL: Mapping[str, Plan] = {
-    OURS: Plan(Ours(), 200, 100, 15),
-    CELERY: Plan(CeleryAlone(), 200, 100, 15),
-    CORE_QUIET: Plan(Core(websockets=False), 200, 100, 15),
-    BURST: Plan(Ours(burst=BURST_SECONDS), 200, 200, 15),
-    LOOP: Plan(CommitLoop(), 600, 0, 15),
-    DBOS: Plan(Dbos(), 200, 100, 0),
-    CORE_DEFAULT: Plan(Core(websockets=True), 200, 50, 15),
+    OURS: Plan(Ours(), 200, 100, 12),
+    CELERY: Plan(CeleryAlone(), 200, 100, 12),
+    CORE_QUIET: Plan(Core(websockets=False), 200, 60, 12),
+    BURST: Plan(Ours(burst=BURST_SECONDS), 200, 200, 12),
+    LOOP: Plan(CommitLoop(), 400, 0, 12),
+    DBOS: Plan(Dbos(), 200, 60, 0),
+    CORE_DEFAULT: Plan(Core(websockets=True), 100, 30, 12),
+    THREADS_QUIET: Plan(CoreThreads(websockets=False), 60, 0, 12),
+    THREADS_DEFAULT: Plan(CoreThreads(websockets=True), 40, 0, 12),
 }
 QUICK: Mapping[str, Plan] = {
     OURS: Plan(Ours(), 100, 0, 8),

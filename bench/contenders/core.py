@@ -42,7 +42,7 @@ class Core:
                     with halted(worker, wanted=held):
                         starter.give(workflow, count, pause)
 
-                one = Tabled(url, TABLES, start, worker.pid)
+                one = Tabled(url, TABLES, start, (worker.pid,))
                 one.warm_up()
                 yield one
 

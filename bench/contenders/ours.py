@@ -49,7 +49,7 @@ class Ours:
                     with halted(worker, wanted=held):
                         starter.give(workflow, count, pause)
 
-                one = Tabled(url, TABLES, start, worker.pid)
+                one = Tabled(url, TABLES, start, (worker.pid,))
                 one.warm_up()
                 yield one
 

@@ -25,19 +25,19 @@ class Tabled:
         url: of the database.
         tables: how its tables are read.
         start: starts processes.
-        worker: the process whose descendants run steps.
+        running: the processes that run steps, or whose descendants do.
     """
 
     url: str
     tables: Tables
     start: Start
-    worker: int
+    running: tuple[int, ...]
 
-    def warm_up(self) -> None:
+    def warm_up(self, processes: int = 6) -> None:
         """Let each child run something."""
         began = self.tables.now(self.url)
-        self.start(TRIVIAL, 6)
-        self.tables.wait_until_completed(self.url, 6, began)
+        self.start(TRIVIAL, processes)
+        self.tables.wait_until_completed(self.url, processes, began)
 
     def throughput(self, processes: int, *, prefilled: bool) -> float:
         """Steps a second."""

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +27,8 @@ from orchestrator.core.db import WorkflowTable, db, init_database
 from orchestrator.core.db.database import transactional
 from orchestrator.core.log_config import LOGGER_OVERRIDES
 from orchestrator.core.services import tasks
-from orchestrator.core.services.executors.celery import _celery_start_process
-from orchestrator.core.services.processes import create_process
+from orchestrator.core.services.process_broadcast_thread import api_broadcast_process_data
+from orchestrator.core.services.processes import get_thread_pool, start_process
 from orchestrator.core.targets import Target
 from orchestrator.core.websocket import broadcast_process_update_to_websocket, init_websocket_manager
 from orchestrator.core.websocket.websocket_manager import WebSocketManager
@@ -126,16 +131,38 @@ def _migrate() -> None:
             )
 
 
-def _start(name: str, count: int, pause: float) -> None:
-    for _ in range(count):
-        with db.database_scope():
-            _celery_start_process(create_process(name, [{}]), "bench")
-        time.sleep(pause)
+def _start(broadcast: Any, name: str, count: int, pause: float, held: bool = False) -> None:
+    with _no_thread_free() if held else nullcontext():
+        for _ in range(count):
+            with db.database_scope():
+                start_process(name, [{}], "bench", broadcast_func=broadcast)
+            time.sleep(pause)
+
+
+@contextmanager
+def _no_thread_free() -> Iterator[None]:
+    """Let all threads of its executor wait, so that a queue is filled before anything runs."""
+    free = threading.Event()
+    for _ in range(app_settings.MAX_WORKERS):
+        get_thread_pool().submit(free.wait)
+    try:
+        yield
+    finally:
+        free.set()
+
+
+def _obey() -> None:
+    application = build_application()
+    # What the web application starts when it is served, and gives to what its API calls.
+    if application.broadcast_thread is not None:
+        application.broadcast_thread.start()
+    obey(partial(_start, api_broadcast_process_data(SimpleNamespace(app=application))))
+    if application.broadcast_thread is not None:
+        application.broadcast_thread.stop()
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "migrate":
         _migrate()
     else:
-        build_application()
-        obey(_start)
+        _obey()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import baselines, results, shown
-from bench.cases import blocks, lists, steps
+from bench.cases import blocks, lists, steps, workers
 from bench.figures import Figures
 from bench.goals import GOALS
 from bench.orders import taking_orders
@@ -176,6 +176,32 @@ def test_growth_is_what_became_slowest() -> None:
     lists.make_ratio(report)
 
     assert report.ratios["list_time_1m_vs_1k"].median == 1.5
+
+
+def test_memory_is_what_the_kernel_says(tmp_path: Path) -> None:
+    (tmp_path / "smaps_rollup").write_text(
+        "55d0a0000000-7ffd5a9f0000 ---p 00000000 00:00 0    [rollup]\n"
+        "Rss:              109568 kB\nPss:               53248 kB\nPss_Anon:          40000 kB\nShared_Clean:  12 kB\n"
+    )
+
+    assert workers.memory_of(tmp_path) == {"RSS": 109568, "PSS": 53248}
+
+
+def test_the_best_of_a_peer_is_the_best_of_all_its_executors() -> None:
+    latencies = {steps.OURS: 30.0, steps.BURST: 12.0, steps.CORE_QUIET: 80.0, steps.THREADS_QUIET: 60.0}
+    rates = {steps.OURS: 400.0, steps.BURST: 1800.0, steps.CORE_QUIET: 200.0, steps.THREADS_DEFAULT: 300.0}
+    others = dict.fromkeys((steps.CELERY, steps.LOOP, steps.DBOS, steps.CORE_DEFAULT), 100.0)
+    report = report_of(
+        {steps.latency_of(name): [one] for name, one in latencies.items()}
+        | {steps.rate_of(name): [one] for name, one in (rates | others).items()}
+    )
+
+    steps.make_ratios(report)
+
+    assert report.ratios["steps_vs_oc_best"].median == 2.0  # its Celery executor alone
+    assert report.ratios["burst_vs_oc_best"].median == 6.0
+    assert report.ratios["latency_vs_oc_best"].median == 0.5
+    assert report.ratios["burst_latency_vs_oc_best"].median == 0.2
 
 
 def test_a_figure_that_is_far_off_is_not_compared_and_the_others_tell_why() -> None:
