@@ -14,7 +14,9 @@ from bench.contenders.tabled import Tabled
 from bench.ground import Ground
 from bench.report import Report
 
-KILOBYTES, STEPS = (1, 10, 100), (10, 100)
+KILOBYTES = (1, 10, 100)
+# How many processes of so many steps make a run.
+PROCESSES = {10: 20, 100: 4}
 
 # What is stored of one process, compressed as the server does it, without the space between rows.
 _OUR_BYTES = """
@@ -48,7 +50,7 @@ def state_sizes(ground: Ground, report: Report, extent: Extent) -> None:
     for _ in range(extent.runs):
         for name, stored in _CONTENDERS.items():
             with stored.standing(ground) as one:
-                for steps in STEPS:
+                for steps in PROCESSES:
                     for kilobytes in KILOBYTES:
                         _measure(report, _title(name, kilobytes, steps), one, stored.statement, kilobytes, steps)
     report.ratio(
@@ -68,7 +70,7 @@ def _title(name: str, kilobytes: int, steps: int) -> str:
 
 
 def _measure(report: Report, title: str, one: Tabled, statement: LiteralString, kilobytes: int, steps: int) -> None:
-    processes = 200 // steps
+    processes = PROCESSES[steps]
     before = one.value(statement)
     rate = one.rate(f"bench_state_{kilobytes}_{steps}", processes, prefilled=False)
     report.add(f"{title}, time for each step", 1000 / rate, "ms")

@@ -50,7 +50,7 @@ FULL: Mapping[str, Plan] = {
     CORE_QUIET: Plan(Core(websockets=False), 200, 60, 12),
     BURST: Plan(Ours(burst=BURST_SECONDS), 200, 200, 12),
     LOOP: Plan(CommitLoop(), 400, 0, 12),
-    DBOS: Plan(Dbos(), 200, 60, 0),
+    DBOS: Plan(Dbos(), 100, 60, 0),
     CORE_DEFAULT: Plan(Core(websockets=True), 100, 30, 12),
     THREADS_QUIET: Plan(CoreThreads(websockets=False), 60, 0, 12),
     THREADS_DEFAULT: Plan(CoreThreads(websockets=True), 40, 0, 12),
