@@ -89,11 +89,13 @@ def endpoint(
 
         decorated: Any = blueprint.response(status, response)(checked)
         if body is not None:
-            decorated = blueprint.arguments(body, location="json", arg_name="body", required=body_required)(decorated)
+            decorated = blueprint.arguments(_made(body), location="json", arg_name="body", required=body_required)(
+                decorated
+            )
         if headers is not None:
-            decorated = blueprint.arguments(headers, location="headers", arg_name="headers")(decorated)
+            decorated = blueprint.arguments(_made(headers), location="headers", arg_name="headers")(decorated)
         if query is not None:
-            decorated = blueprint.arguments(query, location="query", arg_name="query")(decorated)
+            decorated = blueprint.arguments(_made(query), location="query", arg_name="query")(decorated)
         # Numbers, as flask-smorest has them, or what is said here and there about one answer would not be merged.
         stated = {int(code): answer for code, answer in (document or {}).get("responses", {}).items()}
         responses = {**{code: {} for code in errors}, **stated}
@@ -103,6 +105,11 @@ def endpoint(
         return view
 
     return decorate
+
+
+def _made(schema: SchemaLike) -> marshmallow.Schema:
+    """One for all requests: webargs would make one of the class for each."""
+    return schema() if isinstance(schema, type) else schema
 
 
 class ProblemResponses(BasePlugin):
