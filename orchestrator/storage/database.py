@@ -20,6 +20,7 @@ from orchestrator.storage.session import Origin, current_session
 # A connection that was in use within so many seconds is asked for a sign of life only when its socket has news.
 _SURE_SECONDS: Final = 1.0
 _LAST_USE: Final = "last use"
+_CURSOR: Final = "cursor"
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -141,7 +142,11 @@ class Database:
                 connection: Any = pooled.driver_connection
                 try:
                     connection.autocommit = True
-                    rows: list[tuple[Any, ...]] = connection.execute(query, values).fetchall()
+                    # A new cursor copies all adapters of types, which costs as much as to send the statement.
+                    cursor = pooled.info.get(_CURSOR)
+                    if cursor is None:
+                        cursor = pooled.info[_CURSOR] = connection.cursor()
+                    rows: list[tuple[Any, ...]] = cursor.execute(query, values).fetchall()
                     return rows
                 finally:
                     if connection.info.transaction_status == TransactionStatus.IDLE:
