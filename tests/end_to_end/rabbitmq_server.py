@@ -52,7 +52,7 @@ class RabbitServer:
         self._folder = folder
         self._log = folder / "server.log"
         self.vhost = "/work flows"
-        self.port, distribution_port, epmd_port = free_ports(3)
+        self.port, self.tls_port, distribution_port, epmd_port = free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
         self._names: subprocess.Popen[bytes] | None = None
         for name in ("data", "log"):
@@ -94,6 +94,27 @@ class RabbitServer:
         """The same for somebody else, somewhere else."""
         where = f"127.0.0.1:{port or self.port}/{quote(vhost or self.vhost, '')}"
         return f"amqp://{quote(user, '')}:{quote(password, '')}@{where}"
+
+    def listen_with_tls(self, host: str) -> Path:
+        """Also listen on `tls_port`, from its next start on.
+
+        Args:
+            host: who it is, as certificates say it: `DNS:localhost`.
+
+        Returns:
+            the certificate, which is its own authority.
+        """
+        certificate, key = self._folder / "certificate.pem", self._folder / "key.pem"
+        words = ("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=of tests")
+        files = ("-addext", f"subjectAltName={host}", "-keyout", str(key), "-out", str(certificate))
+        subprocess.run(["openssl", *words, *files], check=True, capture_output=True, timeout=60)
+        with (self._folder / "rabbitmq.conf").open("a") as settings:
+            settings.write(
+                f"listeners.ssl.default = 127.0.0.1:{self.tls_port}\n"
+                f"ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\n"
+                f"ssl_options.cacertfile = {certificate}\nssl_options.verify = verify_none\n"
+            )
+        return certificate
 
     def move_to_new_vhost(self) -> None:
         """Begin anew, without queues, in a virtual host that nobody was in."""

@@ -221,6 +221,27 @@ def test_a_server_that_is_too_old_is_refused(rabbitmq: RabbitServer) -> None:
         check_broker(settings_for(rabbitmq.url_with(port=port)))
 
 
+def test_with_tls_the_certificate_has_to_be_one_of_the_host_from_an_authority_that_is_known(
+    rabbitmq: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = rabbitmq.listen_with_tls("DNS:localhost")
+    rabbitmq.stop()
+    rabbitmq.begin()
+    rabbitmq.wait_until_ready()
+    here = rabbitmq.url_with(port=rabbitmq.tls_port).replace("amqp://", "amqps://")
+    by_name = settings_for(here.replace("127.0.0.1", "localhost"))
+    with pytest.raises(UnavailableError, match="certificate verify failed"):
+        check_broker(by_name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    check_broker(by_name)
+    bell = new_bell(by_name.require_broker_url())
+    assert quickly(lambda: bell.ring([RING, RING])) == 2
+    assert bell.queued() == {"checks": 0, "tasks": 0, "workflows": 2}
+    assert bell.ring([RING]) == 1
+    with pytest.raises(UnavailableError, match="certificate verify failed"):
+        check_broker(settings_for(here))
+
+
 def test_a_server_that_is_no_rabbitmq_is_refused(rabbitmq: RabbitServer) -> None:
     with (
         said_otherwise(rabbitmq, b"RabbitMQ", b"HamsterQ") as port,
