@@ -54,11 +54,13 @@ def check_broker(settings: Settings) -> None:
     """
     try:
         application = build_application(settings)
+        of_rabbitmq = is_rabbitmq(settings.require_broker_url())
+        kind = application.connection_for_write().transport.driver_type
+        if not of_rabbitmq and kind != "redis":
+            raise ValueError(kind)
         with _connected(application, _CHECK_SECONDS) as connection:
-            if is_rabbitmq(settings.require_broker_url()):
+            if of_rabbitmq:
                 check_rabbitmq(connection, application.conf.task_queues)
-            elif connection.transport.driver_type != "redis":
-                raise ValueError(connection.transport.driver_type)
     except (AccessRefused, NotAllowed, PreconditionFailed) as error:
         raise SettingsError(_refusal(error)) from error
     except BROKER_ERRORS as error:

@@ -135,7 +135,7 @@ BROKEN = {
         {"ORCHESTRATOR_BROKER_URL": "redis://:hush-hush@127.0.0.1:{free}/0"}, 6, "broker does not answer"
     ),
     "broker URL is of another kind": Refusal(
-        {"ORCHESTRATOR_BROKER_URL": "amqp://me:hush-hush@127.0.0.1:{free}//"},
+        {"ORCHESTRATOR_BROKER_URL": "pyamqp://me:hush-hush@127.0.0.1:{free}//"},
         7,
         "ORCHESTRATOR_BROKER_URL cannot be used",
     ),
