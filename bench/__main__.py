@@ -20,7 +20,7 @@ from bench.cases.workers import memory, more_children
 from bench.ground import ground
 from bench.report import Report
 
-LATEST = results.FOLDER / "latest.json"
+LATEST, GROWTH_RESULTS = results.FOLDER / "latest.json", results.FOLDER / "growth.json"
 CASES: Mapping[str, Case] = {
     "steps": steps,
     "starts": starts,
@@ -71,9 +71,8 @@ def _measure(chosen: Sequence[str], extent: Extent) -> None:
     if extent.quick:
         results.save(now, results.FOLDER / "quick.json")
         return
-    if extent.growth:
-        results.save(now, results.FOLDER / "growth.json")
-    results.save(results.merged(results.read(LATEST), now), LATEST)
+    for path in (GROWTH_RESULTS, LATEST) if extent.growth else (LATEST,):
+        results.save(results.merged(results.read(path), now), path)
 
 
 if __name__ == "__main__":
