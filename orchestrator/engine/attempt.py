@@ -14,43 +14,27 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from orchestrator.domain.builtin_steps import run_builtin
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.domain.saving import contains_models, save_models
 from orchestrator.engine.bell import Ring
-from orchestrator.engine.callbacks import CallbackSigner, Route, await_callback, open_route
-from orchestrator.engine.children import follow_record, wait_for_children
-from orchestrator.engine.claims import release
+from orchestrator.engine.callbacks import CallbackSigner, Route, open_route
+from orchestrator.engine.children import follow_record
+from orchestrator.engine.claims import Claim, release
 from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.done_by_engine import outcome_of_engine
 from orchestrator.engine.failures import Verdict, judge
 from orchestrator.engine.lost_connection import Record, record_after_loss
 from orchestrator.engine.record import Place, commit_record, is_whole, record_alone, transition_of, write_record
 from orchestrator.engine.time_limits import TimeLimit, call_within, limit_of
-from orchestrator.errors import AuthoringError, LostClaimError, ProcessTimeLimitError, StepTimeLimitError
-from orchestrator.language.actions import (
-    Abort,
-    Action,
-    AwaitCallback,
-    Call,
-    Children,
-    Finish,
-    Form,
-    Resync,
-    SetStatus,
-    Sleep,
-    Start,
-    StoreProcessSubscription,
-    Unsync,
-    Until,
-)
+from orchestrator.errors import LostClaimError, ProcessTimeLimitError, StepTimeLimitError
+from orchestrator.language.actions import AwaitCallback, Call, Children
 from orchestrator.language.calling import Focus, Prepared, focus_on, prepare
-from orchestrator.language.outcomes import Aborted, Done, Failed, NeedsInput, Outcome, RetryLater, Skipped, WaitUntil
+from orchestrator.language.outcomes import Done, Failed, Outcome, RetryLater, Skipped
 from orchestrator.language.step_list import Step
-from orchestrator.language.timers import moment_of
 from orchestrator.language.transitions import Transition
 from orchestrator.language.workflow_definition import Workflow
 from orchestrator.storage.session import Origin, current_session
-from orchestrator.storage.step_statements import COUNT_RETRIES, HAS_WAITED, SET_DEADLINE
+from orchestrator.storage.step_statements import COUNT_RETRIES, SET_DEADLINE
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +51,16 @@ class Attempt:
         max_delta_bytes: int,
         signer: CallbackSigner,
         workflows: Mapping[str, Workflow],
+        goes_on: Callable[[], bool],
     ) -> None:
         self._connection = connection
         self._place = place
         self._max_delta_bytes = max_delta_bytes
         self._signer = signer
         self._workflows = workflows
+        self._goes_on = goes_on
+        # The next step, if it was claimed with the record of this one.
+        self.next: Claim | None = None
         # Whom to ring for after the record, besides the process itself.
         self.rings: tuple[Ring, ...] = ()
         self._route: Route | None = None
@@ -200,7 +188,7 @@ class Attempt:
             case Prepared():
                 return self._call(prepared, limit)
             case Focus():
-                return self._builtin_outcome(step.action, prepared)
+                return outcome_of_engine(self._connection, self._place, step.action, prepared)
             case _:
                 assert_never(prepared)
 
@@ -213,36 +201,6 @@ class Attempt:
                 self._connection.discard()
             raise
 
-    def _builtin_outcome(self, action: Action, focus: Focus) -> Outcome:
-        match action:
-            case Form():
-                return NeedsInput()
-            case AwaitCallback():
-                return await_callback(self._connection, self._place, action, lambda arrived: focus.widen(Done(arrived)))
-            case Children():
-                return wait_for_children(self._connection, self._place, action, focus.inner)
-            case Start() | Finish():
-                return Done({})
-            case Abort():
-                return Aborted()
-            case SetStatus() | Unsync() | Resync() | StoreProcessSubscription():
-                return focus.widen(Done(run_builtin(action, focus.inner)))
-            case Sleep() | Until():
-                return self._wait(action, focus)
-            case Call():
-                raise AuthoringError("a function of the author's is not done by the engine")
-            case _:
-                assert_never(action)
-
-    def _wait(self, action: Sleep | Until, focus: Focus) -> Outcome:
-        claim = self._place.claim
-        place = {"seq": claim.seq, "position": claim.position, "generation": claim.generation, "key": self._place.key}
-        row = self._connection.row(HAS_WAITED, place)
-        if row is not None and row[0]:
-            return Done({})
-        moment = moment_of(action, focus.inner, claim.claimed_at)
-        return WaitUntil(moment) if moment > claim.claimed_at else Done({})
-
     def _record(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             outcome = replace(outcome, delta=save_models(outcome.delta))
@@ -251,7 +209,14 @@ class Attempt:
         # Known before the commit: whether that was answered may have to be found out afterwards.
         self._transition = transition_of(self._place, outcome)
         if is_whole(self._connection, self._place, outcome, self._transition):
-            record_alone(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
+            self.next = record_alone(
+                self._connection,
+                self._place,
+                outcome,
+                self._transition,
+                self._max_delta_bytes,
+                goes_on=self._goes_on(),
+            )
             return
         write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)
         self.rings = follow_record(

@@ -81,6 +81,7 @@ class WorkerConnection:
         # The connection of the open transaction, and whether anything was done in it, which is when it begins.
         self._bound: psycopg.Connection[tuple[Any, ...]] | None = None
         self._begun = False
+        self._cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
         self._engine: Engine | None = None
         self._session: StepSession | None = None
         self._authors_were_here = False
@@ -127,7 +128,7 @@ class WorkerConnection:
 
     def row(self, statement: LiteralString, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
         """Run one statement of the protocol; its first row, or None when it returns none."""
-        return _first_row(self._current(), statement, values)
+        return self._first_row(self._current(), statement, values)
 
     def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Run one statement that is a transaction of its own, in place of the open one, in which nothing was done yet
@@ -137,7 +138,21 @@ class WorkerConnection:
             raise AssertionError("a statement alone needs a transaction in which nothing was done")
         if self.lost:
             raise psycopg.OperationalError(_LOST)
-        return _first_row(self._bound, statement, values)
+        return self._first_row(self._bound, statement, values)
+
+    def _first_row(
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],
+        statement: LiteralString,
+        values: Mapping[str, Any] | None,
+    ) -> tuple[Any, ...] | None:
+        # One cursor for all: making one costs as much as sending what it executes. It says itself what its rows are
+        # made of: the step had the connection in its hands, and may have changed that.
+        cursor = self._cursor
+        if cursor is None or cursor.connection is not connection:
+            cursor = self._cursor = connection.cursor(row_factory=tuple_row)
+        cursor.execute(statement, values)
+        return cursor.fetchone() if cursor.pgresult is not None and cursor.pgresult.nfields else None
 
     def affected(self, statement: LiteralString, values: Mapping[str, Any]) -> int:
         """Run one statement of the protocol; how many rows it touched."""
@@ -255,14 +270,6 @@ class WorkerConnection:
             engine.dispose(close=False)
         if connection is not None:
             connection.close()
-
-
-def _first_row(
-    connection: psycopg.Connection[tuple[Any, ...]], statement: LiteralString, values: Mapping[str, Any] | None
-) -> tuple[Any, ...] | None:
-    # The step had this connection in its hands, and may have changed what its rows are made of.
-    cursor = connection.cursor(row_factory=tuple_row).execute(statement, values)
-    return cursor.fetchone() if cursor.pgresult is not None and cursor.pgresult.nfields else None
 
 
 def check_session_locks(url: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, assert_never
+from uuid import uuid4
 
 import orjson
 
@@ -27,7 +28,15 @@ from orchestrator.language.outcomes import (
     WaitUntil,
     storable_text,
 )
-from orchestrator.language.transitions import ENDED, FAILED, WAITING, ProcessValue, Transition, after_outcome
+from orchestrator.language.transitions import (
+    ENDED,
+    FAILED,
+    RUNNABLE,
+    WAITING,
+    ProcessValue,
+    Transition,
+    after_outcome,
+)
 from orchestrator.language.vocabulary import ProcessStatus, Target
 from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
 
@@ -125,18 +134,54 @@ def is_whole(connection: WorkerConnection, place: Place, outcome: Outcome, trans
 
 
 def record_alone(
-    connection: WorkerConnection, place: Place, outcome: Outcome, transition: Transition, max_delta_bytes: int
-) -> None:
-    """Write the step row, move the process, let go of the lock and commit, in one statement.
+    connection: WorkerConnection,
+    place: Place,
+    outcome: Outcome,
+    transition: Transition,
+    max_delta_bytes: int,
+    *,
+    goes_on: bool,
+) -> Claim | None:
+    """Write the step row, move the process and commit, in one statement, which lets go of the lock or claims the next
+    step.
+
+    Args:
+        connection: of the worker.
+        place: the step.
+        outcome: what it ended in.
+        transition: what that makes of the process.
+        max_delta_bytes: of JSON that the result may have.
+        goes_on: this worker wants the next step, if there is one.
+
+    Returns:
+        The claim of the next step; None when nobody has it: it was not wanted, there is none, or there is a pause.
 
     Raises:
         LostClaimError: the claim is not ours any more; nothing was written, and the lock is still held.
         UnstorableValueError, ResultTooLargeError: the result cannot be stored.
         psycopg.Error: the database refused, or went away.
     """
+    claim, process = place.claim, transition.process
+    next_claim = uuid4() if goes_on and process.status in RUNNABLE else None
     values = _values(place, outcome, transition, max_delta_bytes)
-    if connection.row_alone(RECORD_ALONE, {**values, "lock": step_lock_key(place.claim.seq)}) is None:
+    more = {"next_claim": next_claim, "lock": step_lock_key(claim.seq)}
+    row = connection.row_alone(RECORD_ALONE, {**values, **more})
+    if row is None:
         raise LostClaimError
+    claimed, claimed_at, limit_since, state, _ = row
+    if next_claim is None or not claimed:
+        return None
+    return replace(
+        claim,
+        token=next_claim,
+        position=process.position,
+        state=state,
+        attempt=1,
+        claimed_at=claimed_at,
+        waiting_since=None,
+        limit_since=limit_since,
+        given_up=False,
+    )
 
 
 def _gives_back(place: Place, transition: Transition) -> bool:
@@ -151,6 +196,7 @@ def _values(place: Place, outcome: Outcome, transition: Transition, max_delta_by
     return {
         "seq": claim.seq,
         "claim": claim.token,
+        "claimed_at": claim.claimed_at,
         "status": process.status,
         "waiting_for": process.waiting_for,
         "due_at": process.due_at,

@@ -1,8 +1,10 @@
-"""What a worker does with a bell: claim, resolve, run and record. One bell runs at most one step."""
+"""What a worker does with a bell: claim, resolve, run and record one step; in a burst, the steps after it, too."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -79,17 +81,43 @@ class StepRunner:
             What happened, or None when there was nothing to do: a stale bell, a pause, a step that somebody else runs,
             or a result that was dropped because the claim was lost.
         """
+        return next(self.burst(seq, task_id, _never), None)
+
+    def burst(self, seq: int, task_id: str | None, goes_on: Callable[[], bool]) -> Iterator[StepReport]:
+        """Run the next step of this process as `run` does, and the steps after it while `goes_on` says so.
+
+        Each is claimed and recorded on its own. Where a step did nothing in the database but its record, the next one
+        is claimed by the same statement.
+
+        Yields:
+            What happened, step by step. `ring` is None while the burst goes on.
+        """
+        with self._no_lock_outlives_an_error():
+            claim = claim_step(self._connection, seq)
+        while claim is not None:
+            with self._no_lock_outlives_an_error():
+                step = self._step(claim, task_id, goes_on)
+            if step is None:
+                return
+            report, claim = step
+            again = claim is None and report.ring is not None and goes_on()
+            yield replace(report, ring=None) if again or claim is not None else report
+            if again:
+                with self._no_lock_outlives_an_error():
+                    claim = claim_step(self._connection, seq)
+
+    @contextmanager
+    def _no_lock_outlives_an_error(self) -> Iterator[None]:
+        # The sweep rings for a claim only when nobody holds its lock.
         try:
-            return self._run(seq, task_id)
+            yield
         except BaseException:
-            # The lock must not outlive what went wrong here: the sweep rings for a claim only when nobody holds it.
             self._connection.discard()
             raise
 
-    def _run(self, seq: int, task_id: str | None) -> StepReport | None:
-        claim = claim_step(self._connection, seq)
-        if claim is None:
-            return None
+    def _step(
+        self, claim: Claim, task_id: str | None, goes_on: Callable[[], bool]
+    ) -> tuple[StepReport, Claim | None] | None:
         version = self._versions.get(self._connection, claim.version_id)
         workflow = self._catalog.workflows.get(version.workflow_name)
         step = None if workflow is None else workflow.step(version.steps[claim.position].key)
@@ -102,7 +130,7 @@ class StepRunner:
         left = None if expires_at is None else (expires_at - claim.claimed_at).total_seconds()
         place = Place(claim, version, assignee, task_id, shown_name, expires_at)
         attempt = Attempt(
-            self._connection, place, self._limits.max_delta_bytes, self._limits.signer, self._catalog.workflows
+            self._connection, place, self._limits.max_delta_bytes, self._limits.signer, self._catalog.workflows, goes_on
         )
         if step is None:
             transition = attempt.fail(MissingCodeError(self._missing_code(place)), None)
@@ -114,7 +142,7 @@ class StepRunner:
             transition = attempt.fail(process_time_limit_error(limit), None)
         else:
             transition = attempt.run(step, process_seconds=limit, seconds_left=left)
-        return None if transition is None else _report(place, transition, attempt.rings)
+        return None if transition is None else (_report(place, transition, attempt.rings), attempt.next)
 
     def _may_wait_for_code(self, claim: Claim) -> bool:
         since = claim.waiting_since or claim.claimed_at
@@ -138,6 +166,10 @@ class StepRunner:
             f"the worker died in this step {count} times without a result; the step probably ends its process "
             "(memory, a crash in a library, os._exit)"
         )
+
+
+def _never() -> bool:
+    return False
 
 
 def _report(place: Place, transition: Transition, others: tuple[Ring, ...]) -> StepReport:

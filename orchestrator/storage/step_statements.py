@@ -80,31 +80,46 @@ WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', '
 
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
 # taken over), and everything of this transaction is rolled back. A state that does not change is not written again.
-_RECORD: Final[LiteralString] = """
-WITH p AS (
-    UPDATE processes
+_MOVED: Final[LiteralString] = """
+    UPDATE processes p
     SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
         expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
         state = CASE WHEN %(changes)s THEN (state - %(removed)s::text[]) || %(delta)s::jsonb ELSE state END,
-        claim = NULL, attempt = 0, excused = 0, deadline = NULL, rung_at = clock_timestamp(),
-        last_modified_at = clock_timestamp(), change_seq = change_seq + 1, failed_reason = %(failed_reason)s,
-        traceback = %(traceback)s
-    WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'
-    RETURNING seq, paused, claimed_at, claimed_by
-)
-INSERT INTO process_steps (process_seq, position, generation, key, name, status, delta, removed, attempt, error,
-                           created_by, started_at, completed_at, worker, claim, task_id)
-SELECT p.seq, %(position)s, %(generation)s, %(key)s, %(name)s, %(step_status)s, %(delta)s::jsonb, %(removed)s::text[],
-       %(attempt)s, %(error)s::jsonb, %(created_by)s, p.claimed_at, clock_timestamp(), p.claimed_by, %(claim)s,
-       %(task_id)s
-FROM p
-RETURNING """
-RECORD: Final[LiteralString] = _RECORD + "transaction_timestamp()"
+        excused = 0, deadline = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(),
+        change_seq = change_seq + 1, failed_reason = %(failed_reason)s, traceback = %(traceback)s"""
+_OURS: Final[LiteralString] = "WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'"
+_STEP_ROW: Final[LiteralString] = """
+    INSERT INTO process_steps (process_seq, position, generation, key, name, status, delta, removed, attempt, error,
+                               created_by, started_at, completed_at, worker, claim, task_id)
+    SELECT p.seq, %(position)s, %(generation)s, %(key)s, %(name)s, %(step_status)s, %(delta)s::jsonb,
+           %(removed)s::text[], %(attempt)s, %(error)s::jsonb, %(created_by)s, %(claimed_at)s, clock_timestamp(),
+           p.claimed_by, %(claim)s, %(task_id)s
+    FROM p"""
+RECORD: Final[LiteralString] = f"""
+WITH p AS ({_MOVED}, claim = NULL, attempt = 0 {_OURS} RETURNING seq, claimed_by)
+{_STEP_ROW} RETURNING transaction_timestamp()
+"""
 
-# The same for a step that did nothing else in the database, as one transaction: the lock is let go of when both rows
-# are written, and the row of the process covers the gap until the commit.
-RECORD_ALONE: Final[LiteralString] = _RECORD + "pg_advisory_unlock(%(lock)s)"
+# The same for a step that did nothing else in the database, as one transaction. If the worker wants to go on with the
+# next step, it is claimed, too, unless there is a pause. Else the lock is let go of when both rows are written, and the
+# row of the process covers the gap until the commit.
+RECORD_ALONE: Final[LiteralString] = f"""
+WITH p AS ({_MOVED},
+        (claim, attempt, claimed_at) = (
+            SELECT CASE WHEN goes_on THEN %(next_claim)s END, CASE WHEN goes_on THEN 1 ELSE 0 END,
+                   CASE WHEN goes_on THEN clock_timestamp() ELSE p.claimed_at END
+            FROM (SELECT %(next_claim)s::uuid IS NOT NULL AND NOT p.paused AND engine_open() AS goes_on) AS looked
+        )
+    {_OURS}
+    RETURNING seq, claimed_by, claim, claimed_at, limit_since, state
+), s AS ({_STEP_ROW}
+    RETURNING process_seq
+)
+SELECT p.claim IS NOT NULL, p.claimed_at, p.limit_since, CASE WHEN p.claim IS NOT NULL THEN p.state END,
+       CASE WHEN p.claim IS NULL THEN pg_advisory_unlock(%(lock)s) END
+FROM s JOIN p ON p.seq = s.process_seq
+"""  # noqa: S608 - made of constants
 
 # A process that failed gives back what it holds, and notes it, so that it can take it again. Before RECORD, because a
 # step that takes a subscription locks that before the process, too.

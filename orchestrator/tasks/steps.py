@@ -31,16 +31,12 @@ def register_run_step(
         burst_ends = time.monotonic() + burst_seconds
         recorded: list[StepReport] = []
         # A child that dies in a burst leaves the message of its first step with the broker, as it would after one step.
-        while (report := runner().run(seq, task.request.id)) is not None:
+        for report in runner().burst(seq, task.request.id, lambda: time.monotonic() < burst_ends):
             recorded.append(report)
-            goes_on = report.ring is not None and time.monotonic() < burst_ends
-            bells = report.others if goes_on else report.rings
-            if bells:
-                bell.ring(bells)
+            if report.rings:
+                bell.ring(report.rings)
             if report.failure is not None:
                 raise StepFailedError(report.failure)
-            if not goes_on:
-                break
         return _ended(recorded)
 
     application.task(bind=True, name=RUN_STEP, throws=(StepFailedError,), shared=False)(run_step)
