@@ -25,8 +25,8 @@ from orchestrator.storage.cleaning_statements import (
 _BATCH: Final = 500
 # Rows that the processes of a batch may have left behind, about: a few with a thousand steps are a batch, too.
 _CHANGES: Final = 20_000
-# Of the time that the batches take, so long is nothing done after each: steps have the server to themselves meanwhile.
-_REST: Final = 0.5
+# So many times as long as a batch took nothing is done after it: steps have the server to themselves meanwhile.
+_REST: Final = 2.0
 
 
 @dataclass(frozen=True)

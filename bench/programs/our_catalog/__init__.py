@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from bench.programs.our_catalog.tree import PRODUCT, Site
@@ -54,8 +55,7 @@ def _trivial_steps(count: int) -> StepList:
 
 WORKFLOWS = {"bench_trivial": _trivial_steps(TRIVIAL_STEPS)} | {
     f"bench_state_{kilobytes}_{count}": begin >> filling(kilobytes) >> _trivial_steps(count - 3)
-    for kilobytes in (1, 10, 100)
-    for count in (10, 100)
+    for kilobytes, count in [*itertools.product((1, 10, 100), (10, 100)), (100, 1_000)]
 }
 
 
