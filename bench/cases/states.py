@@ -20,7 +20,7 @@ PROCESSES = {10: 20, 100: 4}
 
 # What is stored of one process, compressed as the server does it, without the space between rows.
 _OUR_BYTES = """
-SELECT (SELECT sum(pg_column_size(state)) FROM processes)
+SELECT (SELECT sum(pg_column_size(state) + pg_column_size(recent)) FROM processes)
      + (SELECT sum(pg_column_size(delta)) FROM process_steps)
      + (SELECT sum(pg_column_size(state)) FROM process_starts)
 """

@@ -49,7 +49,10 @@ def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:
         if row is None or not row[0]:
             return None
         if row[1] is not None:
-            return Claim(seq, token, *row[1:])
+            # Put together here: the server would have to take a large state apart for it.
+            claim = Claim(seq, token, *row[1:-1])
+            claim.state.update(row[-1])
+            return claim
         release(connection, seq)
     return None
 

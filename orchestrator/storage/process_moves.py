@@ -32,7 +32,7 @@ _MOVE: Final = text("""
 WITH p AS (
     UPDATE processes
     SET status = :status, position = :position, step_key = :key, generation = :generation, version_id = :version_id,
-        state = CAST(:state AS jsonb), assignee = 'SYSTEM', claim = NULL, attempt = 0, deadline = NULL,
+        state = CAST(:state AS jsonb), recent = '{}', assignee = 'SYSTEM', claim = NULL, attempt = 0, deadline = NULL,
         waiting_for = NULL, due_at = NULL, waiting_since = NULL, failed_reason = NULL, traceback = NULL,
         rung_at = clock_timestamp(), last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq

@@ -54,9 +54,9 @@ _ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 _FIND_PROCESS: Final = text("""
 SELECT p.seq, p.process_id, p.workflow_id, w.name AS workflow_name, p.target, p.is_task, p.status, p.waiting_for,
        p.due_at, p.last_step, p.assignee, p.created_by, p.started_at, p.last_modified_at, p.failed_reason, p.note,
-       p.traceback, p.state, p.position, p.step_key, p.claim IS NOT NULL AS is_claimed, p.claimed_at, p.claimed_by,
-       p.attempt, p.paused AND p.status NOT IN ('completed', 'aborted') AS paused, v.workflow_name AS pinned_workflow,
-       v.steps
+       p.traceback, p.state || p.recent AS state, p.position, p.step_key, p.claim IS NOT NULL AS is_claimed,
+       p.claimed_at, p.claimed_by, p.attempt, p.paused AND p.status NOT IN ('completed', 'aborted') AS paused,
+       v.workflow_name AS pinned_workflow, v.steps
 FROM processes p JOIN workflows w USING (workflow_id) JOIN workflow_versions v USING (version_id)
 WHERE p.process_id = :process_id
 """)

@@ -79,8 +79,8 @@ SELECT seq FROM process
 # A process with the step list that it is pinned to, and whether the engine is paused.
 _FIND_PROCESS: Final = text("""
 SELECT p.seq, p.process_id, p.version_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key,
-       p.state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps, e.paused AS engine_paused,
-       e.reason AS engine_reason
+       p.state || p.recent AS state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps,
+       e.paused AS engine_paused, e.reason AS engine_reason
 FROM processes p JOIN workflow_versions v USING (version_id) CROSS JOIN engine_settings e
 WHERE p.process_id = :process_id
 """)
@@ -94,8 +94,9 @@ _ANSWER: Final = text("""
 WITH p AS (
     UPDATE processes
     SET status = :status, position = :next_position, step_key = :next_key, last_step = :name, assignee = 'SYSTEM',
-        state = (state - CAST(:removed AS text[])) || CAST(:delta AS jsonb), claim = NULL, attempt = 0, deadline = NULL,
-        waiting_for = NULL, due_at = NULL, expires_at = NULL, waiting_since = NULL, failed_reason = NULL,
+        state = ((state || recent) - CAST(:removed AS text[])) || CAST(:delta AS jsonb), recent = '{}',
+        claim = NULL, attempt = 0, deadline = NULL, waiting_for = NULL, due_at = NULL, expires_at = NULL,
+        waiting_since = NULL, failed_reason = NULL,
         traceback = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(), change_seq = change_seq + 1
     WHERE seq = :seq AND status = 'suspended' AND position = :position AND generation = :generation
       AND change_seq = :change_seq

@@ -62,11 +62,11 @@ WITH c AS MATERIALIZED (
     FROM o WHERE p.seq = o.seq AND NOT p.paused AND p.status IN ('created', 'running', 'resumed')
     RETURNING p.seq, p.process_id, p.position, p.generation, p.version_id, p.state, p.attempt, p.claimed_at, p.target,
               p.is_task, p.created_by, p.waiting_since, p.limit_since, p.deadline IS NOT NULL AS given_up,
-              p.parent_seq
+              p.parent_seq, p.recent
 )
 SELECT l.got, u.process_id, u.position, u.generation, u.version_id, u.state, u.attempt, u.claimed_at, u.target,
        u.is_task, u.created_by, u.waiting_since, u.limit_since, u.given_up,
-       u.parent_seq
+       u.parent_seq, u.recent
 FROM l LEFT JOIN u USING (seq)
 """
 
@@ -79,13 +79,20 @@ WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', '
 """
 
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
-# taken over), and everything of this transaction is rolled back. A state that does not change is not written again.
+# taken over), and everything of this transaction is rolled back. A state that does not change is not written again, and
+# a large one is left as it is: what this step changed is kept in `recent`, until that has become an eighth of it. Else
+# each step would compress and write all of it.
 _MOVED: Final[LiteralString] = """
     UPDATE processes p
     SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
         expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
-        state = CASE WHEN %(changes)s THEN (state - %(removed)s::text[]) || %(delta)s::jsonb ELSE state END,
+        (state, recent) = (
+            SELECT CASE WHEN small THEN state ELSE ((state || recent) - %(removed)s::text[]) || %(delta)s::jsonb END,
+                   CASE WHEN small THEN recent || %(delta)s::jsonb ELSE '{}' END
+            FROM (SELECT NOT %(changes)s OR %(removed)s::text[] = '{}'
+                         AND 8 * pg_column_size(recent || %(delta)s::jsonb) < pg_column_size(state) AS small) AS change
+        ),
         excused = 0, deadline = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(),
         change_seq = change_seq + 1, failed_reason = %(failed_reason)s, traceback = %(traceback)s"""
 _OURS: Final[LiteralString] = "WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'"
@@ -112,11 +119,12 @@ WITH p AS ({_MOVED},
             FROM (SELECT %(next_claim)s::uuid IS NOT NULL AND NOT p.paused AND engine_open() AS goes_on) AS looked
         )
     {_OURS}
-    RETURNING seq, claimed_by, claim, claimed_at, limit_since, state
+    RETURNING seq, claimed_by, claim, claimed_at, limit_since,
+              CASE WHEN claim IS NOT NULL THEN state || recent END AS state
 ), s AS ({_STEP_ROW}
     RETURNING process_seq
 )
-SELECT p.claim IS NOT NULL, p.claimed_at, p.limit_since, CASE WHEN p.claim IS NOT NULL THEN p.state END,
+SELECT p.claim IS NOT NULL, p.claimed_at, p.limit_since, p.state,
        CASE WHEN p.claim IS NULL THEN pg_advisory_unlock(%(lock)s) END
 FROM s JOIN p ON p.seq = s.process_seq
 """  # noqa: S608 - made of constants

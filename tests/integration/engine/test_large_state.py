@@ -1,0 +1,98 @@
+"""A large state costs a step that changes little next to nothing, and is the same as if each step wrote all of it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from orchestrator.language.steps import begin, step
+from orchestrator.language.vocabulary import REMOVED, State
+from orchestrator.language.workflows import task
+from orchestrator.storage.process_reading import find_detail
+from orchestrator.storage.tables import ProcessTable
+from tests.integration.engine.engine_on_test import EngineOnTest
+
+STEPS = 40
+# Letters in no order, so that they cannot be compressed to nothing.
+LARGE = "".join(random.Random(5).choices("abcdefghijklmnopqrstuvwxyz", k=100_000))
+
+
+def changing(number: int, changes: State) -> Any:
+    @step(f"Step {number}", key=f"step_{number}")
+    def change() -> State:
+        return dict(changes)
+
+    return change
+
+
+def flow_of(*changes: State) -> Any:
+    steps = begin
+    for number, one in enumerate(changes):
+        steps = steps >> changing(number, one)
+    return task("Changes much or little")(_named(steps))
+
+
+def _named(steps: Any) -> Any:
+    def changes_much_or_little() -> Any:
+        return steps
+
+    return changes_much_or_little
+
+
+def state_of(engine: EngineOnTest, seq: int) -> State:
+    with Session(engine.database.engine) as session:
+        process_id = session.execute(select(ProcessTable.process_id).where(ProcessTable.seq == seq)).scalar_one()
+        row = find_detail(session, process_id)
+    assert row is not None
+    return row.state
+
+
+def stored(engine: EngineOnTest, seq: int) -> tuple[int, int]:
+    """Bytes of the state as it is stored, and of what all its versions ever took, as nothing was vacuumed."""
+    engine.query("ALTER TABLE processes SET (autovacuum_enabled = false)")
+    rows = engine.query(
+        "SELECT pg_column_size(p.state), pg_relation_size(c.reltoastrelid) FROM processes p, pg_class c "
+        "WHERE p.seq = %(seq)s AND c.oid = 'processes'::regclass",
+        seq=seq,
+    )
+    return rows[0][0], rows[0][1]
+
+
+def test_steps_that_change_little_do_not_write_a_large_state_anew(engine: EngineOnTest) -> None:
+    flow = flow_of(*({"step": number} for number in range(STEPS)))
+    seq = engine.start(flow, {"large": LARGE})
+    engine.run(seq)
+
+    assert state_of(engine, seq) == {"large": LARGE, "step": STEPS - 1}
+    size, ever = stored(engine, seq)
+    assert size > 50_000
+    assert ever < 2 * size, "the state was written more than once"
+
+
+def test_what_small_steps_change_goes_into_the_state_when_it_has_become_much(engine: EngineOnTest) -> None:
+    flow = flow_of(*({f"key_{number}": "x" * 1_000} for number in range(STEPS)))
+    seq = engine.start(flow, {"large": LARGE})
+    engine.run(seq)
+
+    assert state_of(engine, seq) == {"large": LARGE} | {f"key_{number}": "x" * 1_000 for number in range(STEPS)}
+    (recent,) = engine.query("SELECT pg_column_size(recent) FROM processes WHERE seq = %(seq)s", seq=seq)[0]
+    size, ever = stored(engine, seq)
+    assert 8 * recent < size
+    assert ever < 10 * size
+
+
+def test_a_key_that_was_changed_apart_can_be_removed_and_set_again(engine: EngineOnTest) -> None:
+    flow = flow_of({"small": 1}, {"small": 2, "other": [1]}, {"small": REMOVED}, {"other": REMOVED}, {"small": 3})
+    seq = engine.start(flow, {"large": LARGE, "other": 0})
+    runner = engine.runner()
+    seen = []
+    while (report := runner.run(seq)) is not None and report.ring is not None:
+        state = state_of(engine, seq)
+        assert state.pop("large") == LARGE
+        seen.append(state)
+
+    # The step before the first only begins.
+    assert seen[-5:] == [{"small": 1, "other": 0}, {"small": 2, "other": [1]}, {"other": [1]}, {}, {"small": 3}]
