@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.engine.bell import Bell
 from orchestrator.errors import NoContextError
 from orchestrator.language.catalog import Catalog
 from orchestrator.settings import Settings
 from orchestrator.storage.database import Database
+from orchestrator.storage.start_statements import WorkflowRow
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Context:
     settings: Settings
     # Asks the broker for a sign of life, within a second; raises UnavailableError when there is none.
     broker_ping: Callable[[], None] | None = None
+    # Rows of workflows that were started here, by name. Who uses one has the database look whether it still holds.
+    workflows_seen: dict[str, WorkflowRow] = field(default_factory=dict, compare=False)
 
 
 class ContextInForce:

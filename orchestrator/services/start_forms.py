@@ -17,7 +17,7 @@ from orchestrator.language.forms import FormPage
 from orchestrator.language.vocabulary import State, Target
 from orchestrator.language.workflow_definition import Workflow
 from orchestrator.services.forms import Form, FormPages, fill_in
-from orchestrator.storage.process_statements import StartSubject, WorkflowRow, find_products, find_start_subject
+from orchestrator.storage.start_statements import StartSubject, WorkflowRow, find_products, find_start_subject
 from orchestrator.storage.tables import ProductTable
 
 _CHOICES = ("product", "subscription_id")

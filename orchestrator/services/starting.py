@@ -14,6 +14,7 @@ from orchestrator.errors import (
     AuthoringError,
     EnginePausedError,
     InvalidInputError,
+    OrchestratorError,
     PredicateFailedError,
     UnknownWorkflowError,
 )
@@ -22,11 +23,11 @@ from orchestrator.language.vocabulary import Actor, State, Target
 from orchestrator.language.workflow_definition import Workflow
 from orchestrator.services.authorization import require_start
 from orchestrator.services.context import Context
-from orchestrator.services.forms import Pages, read_pages, require_small, storable, walk
+from orchestrator.services.forms import Form, Pages, read_pages, require_small, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
 from orchestrator.services.start_forms import start_form, works_on_subscription
 from orchestrator.storage.database import Database
-from orchestrator.storage.process_statements import WorkflowRow, find_workflow, insert_process
+from orchestrator.storage.start_statements import WorkflowRow, find_workflow, insert_process, insert_task_again
 
 # What every process knows of itself, whatever its form returned.
 _OWN_KEYS: Final = ("process_id", "reporter", "workflow_name", "workflow_target")
@@ -92,6 +93,11 @@ def start_process(
         answered = _answered(context, request)
         if answered is not None:
             return answered
+    else:
+        again = _start_again(context, actor, workflow_name, entered, reporter or actor.name, request_id)
+        if again is not None:
+            context.bell.ring([again])
+            return Started(again.process_id)
     try:
         with context.database.reading() as session:
             prepared = prepare_start(context, session, actor, workflow_name, entered, reporter or actor.name)
@@ -107,6 +113,7 @@ def start_process(
         if answered is None:
             raise
         return answered
+    context.workflows_seen[workflow_name] = prepared.row
     context.bell.ring([ring])
     return Started(prepared.process_id)
 
@@ -140,6 +147,36 @@ def _answered(context: Context, request: KeyedRequest) -> Started | None:
     with context.database.reading() as session:
         answer = request.known_answer(session)
     return None if answer is None else Started(UUID(answer["id"]))
+
+
+def _start_again(
+    context: Context, actor: Actor, workflow_name: str, pages: Pages, reporter: str, request_id: str | None
+) -> Ring | None:
+    """Start a task by the row that an earlier start read: one statement, which looks whether the row still holds.
+
+    None when nothing was written: the task was not seen before, it cannot be started so, or not at all. Then everything
+    is read, and what is wrong is said.
+    """
+    workflow, row = context.catalog.workflows.get(workflow_name), context.workflows_seen.get(workflow_name)
+    if workflow is None or row is None or not _asks_nobody(workflow, row):
+        return None
+    try:
+        prepared = _fill_in(context, None, workflow, row, pages, reporter)
+    except OrchestratorError:
+        return None
+    seq = insert_task_again(context.database, _values(actor, prepared, reporter, request_id))
+    return None if seq is None else _ring(seq, prepared)
+
+
+def _asks_nobody(workflow: Workflow, row: WorkflowRow) -> bool:
+    """Whether a start depends on nothing but this row and the engine: a task without a form, on no product."""
+    return (
+        row.target == Target.SYSTEM
+        and not row.has_products
+        and workflow.initial_input_form is None
+        and workflow.authorize_callback is None
+        and workflow.run_predicate is None
+    )
 
 
 def prepare_start(
@@ -179,11 +216,11 @@ def prepare_start(
     require_start(actor, workflow)
     if now:
         _require_predicate(workflow)
-    return _fill_in(context, session, workflow, row, pages, reporter)
+    return _fill_in(context, start_form(session, workflow, row), workflow, row, pages, reporter)
 
 
 def _fill_in(
-    context: Context, session: Session, workflow: Workflow, row: WorkflowRow, pages: Pages, reporter: str
+    context: Context, form: Form | None, workflow: Workflow, row: WorkflowRow, pages: Pages, reporter: str
 ) -> Prepared:
     process_id = uuid7()
     known = {
@@ -192,7 +229,7 @@ def _fill_in(
         "workflow_name": row.name,
         "workflow_target": row.target,
     }
-    entered = walk(start_form(session, workflow, row), known, pages, f"the form of {row.name}").delta
+    entered = walk(form, known, pages, f"the form of {row.name}").delta
     state = {**entered, **known}
     require_small(state, context.settings.max_delta_bytes)
     subscription_id = UUID(entered["subscription_id"]) if works_on_subscription(row) else None
@@ -214,23 +251,27 @@ def write_start(
     `target` is a session, whose transaction this becomes a part of, or the database: then it is one of its own.
     """
     workflow, row = prepared.workflow, prepared.row
-    seq = insert_process(
-        target,
-        {
-            "process_id": prepared.process_id,
-            "workflow_id": row.workflow_id,
-            "workflow_name": workflow.name,
-            "hash": workflow.version,
-            "steps": workflow.pinned,
-            "target": row.target,
-            "is_task": prepared.is_task,
-            "step_key": workflow.keys[0],
-            "state": prepared.state,
-            "created_by": reporter,
-            "pages": prepared.pages,
-            "subscription_id": prepared.subscription_id,
-            "actor": actor.name,
-            "request_id": request_id,
-        },
-    )
-    return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], row.target, prepared.is_task)
+    written = {"steps": workflow.pinned, "target": row.target, "is_task": prepared.is_task}
+    return _ring(insert_process(target, {**_values(actor, prepared, reporter, request_id), **written}), prepared)
+
+
+def _values(actor: Actor, prepared: Prepared, reporter: str, request_id: str | None) -> dict[str, Any]:
+    workflow = prepared.workflow
+    return {
+        "process_id": prepared.process_id,
+        "workflow_id": prepared.row.workflow_id,
+        "workflow_name": workflow.name,
+        "hash": workflow.version,
+        "step_key": workflow.keys[0],
+        "state": prepared.state,
+        "created_by": reporter,
+        "pages": prepared.pages,
+        "subscription_id": prepared.subscription_id,
+        "actor": actor.name,
+        "request_id": request_id,
+    }
+
+
+def _ring(seq: int, prepared: Prepared) -> Ring:
+    workflow = prepared.workflow
+    return Ring(seq, prepared.process_id, workflow.name, workflow.keys[0], prepared.row.target, prepared.is_task)

@@ -41,6 +41,11 @@ def dump_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def with_json(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The values of a statement, of which those with these names are written as JSON text."""
+    return {**values, **{name: dump_json(values[name]) for name in names}}
+
+
 def build_engine(url: str, *, application_name: str, pool_size: int = 5, **options: Any) -> Engine:
     """An engine for many short transactions; sleeping or vanished servers are noticed, not waited for.
 

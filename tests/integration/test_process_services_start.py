@@ -294,13 +294,96 @@ def test_nothing_is_written_when_a_part_of_the_start_fails(world: World) -> None
     assert world.bell.rings == []
 
 
-def test_a_start_without_a_form_is_two_statements_and_each_a_transaction_of_its_own(world: World) -> None:
-    start_process(world.context, OPERATOR, "plain_task")  # pins the version
+WRITTEN = ("processes", "process_starts", "process_inputs", "audit")
+
+
+def test_the_first_start_of_a_task_is_two_statements_and_each_a_transaction_of_its_own(world: World) -> None:
     with StatementsSeen(world.context.database) as seen:
         start_process(world.context, OPERATOR, "plain_task", [{}], request_id="r1")
     assert [statement.split()[0] for statement in seen.statements] == ["SELECT", "WITH"], seen.statements
-    for table in ("processes", "process_starts", "process_inputs", "audit"):
+    for table in WRITTEN:
         assert f"INSERT INTO {table} " in seen.statements[1], table
+
+
+def test_a_further_start_of_a_task_is_one_statement_and_writes_the_same(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task", [{}], request_id="r1")
+    with StatementsSeen(world.context.database) as seen:
+        started = start_process(world.context, OPERATOR, "plain_task", [{}], request_id="r1")
+    (statement,) = seen.statements
+    for table in WRITTEN:
+        assert f"INSERT INTO {table} " in statement, table
+    for table, left_out in (
+        ("processes", "{seq,process_id,started_at,last_modified_at,rung_at,limit_since}"),
+        ("process_starts", "{start_id,process_seq,created_at}"),
+        ("process_inputs", "{input_id,process_seq,created_at}"),
+        ("audit", "{audit_id,at,object_id,process_id}"),
+    ):
+        shown = "(to_jsonb(t) #- CAST('{state,process_id}' AS text[])) - CAST(:left_out AS text[])"
+        one, other = world.query(f"SELECT {shown} FROM {table} t", left_out=left_out)
+        assert one == other, table
+    before, ring = world.bell.rings
+    assert ring == replace(before, seq=ring.seq, process_id=started.process_id)
+    world.run()
+    assert world.query("SELECT DISTINCT status FROM processes") == [("completed",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ("UPDATE engine_settings SET paused = true, reason = 'maintenance'", EnginePausedError),
+        ("UPDATE workflows SET deleted_at = now() WHERE name = 'plain_task'", UnknownWorkflowError),
+        ("UPDATE workflows SET name = 'another' WHERE name = 'plain_task'", UnknownWorkflowError),
+        ("UPDATE workflows SET target = 'MODIFY' WHERE name = 'plain_task'", FormIncompleteError),
+        (
+            "INSERT INTO products_workflows (product_id, workflow_id) SELECT product_id, workflow_id "
+            "FROM products CROSS JOIN workflows WHERE workflows.name = 'plain_task'",
+            FormIncompleteError,
+        ),
+    ],
+)
+def test_what_changed_since_an_earlier_start_is_seen_by_the_next(
+    world: World, change: str, error: type[Exception]
+) -> None:
+    start_process(world.context, OPERATOR, "plain_task")
+    world.query(change)
+    for _ in range(2):
+        with pytest.raises(error):
+            start_process(world.context, OPERATOR, "plain_task")
+    assert count(world) == 1
+    assert len(world.bell.rings) == 1
+
+
+def test_a_workflow_that_was_made_anew_since_an_earlier_start_is_the_one_that_is_started(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task")
+    world.query("UPDATE workflows SET deleted_at = now(), name = 'plain_task of before' WHERE name = 'plain_task'")
+    world.query(
+        "INSERT INTO workflows (workflow_id, name, description, target) VALUES (:id, 'plain_task', 'new', 'SYSTEM')",
+        id=unknown_id(),
+    )
+    for _ in range(2):
+        start_process(world.context, OPERATOR, "plain_task")
+    found = world.query("SELECT w.description FROM processes p JOIN workflows w USING (workflow_id) ORDER BY p.seq")
+    assert [description for (description,) in found] == ["plain_task", "new", "new"]
+
+
+def test_a_paused_engine_is_told_of_before_what_is_wrong_with_the_pages(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task")
+    world.query("UPDATE engine_settings SET paused = true, reason = 'maintenance'")
+    with pytest.raises(EnginePausedError, match="maintenance"):
+        start_process(world.context, OPERATOR, "plain_task", [{"what": 1}])
+    world.query("UPDATE engine_settings SET paused = false")
+    with pytest.raises(FormInvalidError):
+        start_process(world.context, OPERATOR, "plain_task", [{"what": 1}])
+    start_process(world.context, OPERATOR, "plain_task")
+    assert count(world) == 2
+
+
+def test_a_version_that_was_removed_since_an_earlier_start_is_pinned_anew(world: World) -> None:
+    start_process(world.context, OPERATOR, "plain_task")
+    world.query("DELETE FROM processes")
+    world.query("DELETE FROM workflow_versions")
+    start_process(world.context, OPERATOR, "plain_task")
+    assert world.query("SELECT workflow_name FROM workflow_versions") == [("plain_task",)]
 
 
 def test_a_start_with_an_idempotency_key_is_one_transaction(world: World) -> None:
