@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
+from typing_extensions import override
 
 from orchestrator.api import (
     audit,
@@ -54,9 +56,18 @@ BLUEPRINTS = (
 )
 
 
+class Application(Flask):
+    """Flask without coroutines: no view and no hook here is one, so that they are not looked for in each request."""
+
+    @override
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is."""
+        return func
+
+
 def build_application(context: Context) -> Flask:
     """A WSGI application that serves the API for this context."""
-    application = Flask("orchestrator.api", static_folder=None)
+    application = Application("orchestrator.api", static_folder=None)
     register_etags(application)
     register_context(application, context)
     register_guard(application, context.settings)

@@ -3,6 +3,7 @@ can neither reach this server under a name of its own nor send it a form."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ def _check_client() -> None:
         )
 
 
+@lru_cache(maxsize=256)
 def is_loopback(address: str) -> bool:
     """Whether this is an address of the machine itself."""
     try:
@@ -75,10 +77,16 @@ def is_loopback(address: str) -> bool:
 
 def _check_host(hosts: frozenset[str]) -> None:
     host = request.headers.get("Host", "")
-    # The library checks the form; its list of names has no IPv6 and minds the case.
-    if not host_is_trusted(host) or urlsplit(f"//{host}").hostname not in hosts:
+    if not _is_name_of(hosts, host):
         detail = f"{host[:100]!r} is not a name of this server; ORCHESTRATOR_ALLOWED_HOSTS can add names."
         raise ProblemError(HOST_REFUSED, detail)
+
+
+# A client sends the same name again and again; whoever makes names up finds the place of one that was not used lately.
+@lru_cache(maxsize=256)
+def _is_name_of(hosts: frozenset[str], host: str) -> bool:
+    # The library checks the form; its list of names has no IPv6 and minds the case.
+    return host_is_trusted(host) and urlsplit(f"//{host}").hostname in hosts
 
 
 def _check_text(text: str) -> None:
