@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -22,11 +22,12 @@ class BlockAssembly:
         """Blocks of `owner` become what their field says; those of others suit the status of their own owner."""
         self._tree = tree
         self._owner = owner
-        self._built: dict[UUID, DomainModel] = {}
-        self._under_way: dict[UUID, str] = {}
+        self._built: dict[str, DomainModel] = {}
+        self._under_way: dict[str, str] = {}
+        self._kinds: dict[tuple[int, str, str, bool], type[DomainModel]] = {}
 
     def fields(
-        self, model: type[DomainModel], links: Mapping[str, tuple[UUID, ...]], path: str
+        self, model: type[DomainModel], links: Mapping[str, Sequence[str]], path: str
     ) -> dict[str, DomainModel | list[DomainModel] | None]:
         """The values of the fields of `model` that hold blocks, given the ids that each attribute refers to.
 
@@ -42,7 +43,7 @@ class BlockAssembly:
             for value in self._field(field, links.get(field.name, ()), f"{path}.{field.name}" if path else field.name)
         }
 
-    def block(self, identifier: UUID, kinds: tuple[type[DomainModel], ...], path: str) -> DomainModel:
+    def block(self, identifier: str, kinds: tuple[type[DomainModel], ...], path: str) -> DomainModel:
         """The block of this id as one of these kinds; `path` is where it stands, for messages.
 
         Raises:
@@ -60,22 +61,22 @@ class BlockAssembly:
         kind = self._kind(row, kinds, path)
         self._under_way[identifier] = path
         shape = shape_of(kind)
-        links = {field.name: self._tree.links.get((identifier, field.name), ()) for field in shape.blocks}
         values: dict[str, Any] = {name: row.values[name] for name in shape.values if name in row.values}
-        values |= self.fields(kind, links, path)
-        with values_must_fit(kind, path):
-            built = kind(
-                name=row.name,
-                subscription_instance_id=identifier,
-                owner_subscription_id=row.subscription_id,
-                label=row.label,
-                **values,
-            )
+        values["name"] = row.name
+        values["subscription_instance_id"] = row.subscription_instance_id
+        values["owner_subscription_id"] = row.subscription_id
+        values["label"] = row.label
+        if shape.blocks:
+            values |= self.fields(kind, self._tree.links.get(identifier, {}), path)
+        try:
+            built = kind.model_validate(values)
+        except ValidationError as error:
+            raise values_do_not_fit(kind, path, error) from error
         del self._under_way[identifier]
         self._built[identifier] = built
         return built
 
-    def _field(self, field: BlockField, ids: tuple[UUID, ...], path: str) -> Iterator[Any]:
+    def _field(self, field: BlockField, ids: Sequence[str], path: str) -> Iterator[Any]:
         if field.many:
             yield [self.block(one, field.kinds, f"{path}[{index}]") for index, one in enumerate(ids)]
         elif len(ids) > 1:
@@ -86,8 +87,13 @@ class BlockAssembly:
             yield None
 
     def _kind(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], path: str) -> type[DomainModel]:
+        asked = (id(kinds), row.name, row.status, row.subscription_id == self._owner)
+        known = self._kinds.get(asked)
+        if known is not None:
+            return known
         kind = kind_named(kinds, row.name, SubscriptionLifecycle(row.status), row.subscription_id == self._owner)
         if kind is not None:
+            self._kinds[asked] = kind
             return kind
         names = " or ".join(declared.__block_name__ or declared.__qualname__ for declared in kinds)
         raise ValuesDoNotFitError(f"{path} takes a block {names}, but a block {row.name} is stored there")
@@ -103,8 +109,13 @@ def values_must_fit(model: type[DomainModel], path: str = "") -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_url=False, include_input=False, include_context=False):
-            place = ".".join(str(part) for part in ((path, *fault["loc"]) if path else fault["loc"]))
-            faults.append(f"{place or 'the whole'}: {fault['msg']}")
-        raise ValuesDoNotFitError(f"The values do not fit {model.__qualname__}: {'; '.join(faults)}") from error
+        raise values_do_not_fit(model, path, error) from error
+
+
+def values_do_not_fit(model: type[DomainModel], path: str, error: ValidationError) -> ValuesDoNotFitError:
+    """The error that says in one sentence what does not fit where."""
+    faults = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part) for part in ((path, *fault["loc"]) if path else fault["loc"]))
+        faults.append(f"{place or 'the whole'}: {fault['msg']}")
+    return ValuesDoNotFitError(f"The values do not fit {model.__qualname__}: {'; '.join(faults)}")

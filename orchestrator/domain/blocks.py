@@ -55,7 +55,7 @@ class ProductBlockModel(DomainModel):
     @classmethod
     def _take_the_name_of_the_class(cls, data: Any) -> Any:
         # A union of blocks is decided here: values that carry another kind's name are refused.
-        if not isinstance(data, Mapping):
+        if not isinstance(data, Mapping) or (data.get("name") == cls.__block_name__ is not None):
             return data
         if data.get("name") not in (None, "", cls.__block_name__):
             raise ValueError(f"a block {data['name']!r} is not a {cls.__block_name__!r}")
@@ -88,7 +88,8 @@ class ProductBlockModel(DomainModel):
         tree = load_block(db.session, identifier)
         if tree is None:
             raise BlockNotFoundError(f"There is no block {identifier}")
-        block = BlockAssembly(tree, tree.blocks[identifier].subscription_id).block(identifier, (cls,), cls.__qualname__)
+        owner = tree.blocks[str(identifier)].subscription_id
+        block = BlockAssembly(tree, owner).block(str(identifier), (cls,), cls.__qualname__)
         assert isinstance(block, cls)
         return block
 

@@ -22,7 +22,7 @@ from orchestrator.storage.subscription_relations import (
     subscriptions_using,
     usage_of,
 )
-from orchestrator.storage.subscription_statements import SubscriptionTree, root_links
+from orchestrator.storage.subscription_statements import SubscriptionTree, TreeRows, root_links
 
 
 def subscription_detail(subscription_id: UUID | str) -> dict[str, Any]:
@@ -60,8 +60,9 @@ def stored_values(tree: SubscriptionTree) -> dict[str, Any]:
     Raises:
         BlockCycleError: a block refers to itself through others.
     """
-    roots = root_links(tree.tree, tree.subscription.subscription_id)
-    blocks = {attribute: _members(tree, ids, ()) for attribute, ids in roots.items()}
+    rows = tree.rows()
+    roots = root_links(rows, tree.subscription.subscription_id)
+    blocks = {attribute: _members(rows, ids, ()) for attribute, ids in roots.items()}
     return {**_scalar_values(tree), **tree.product.fixed_inputs, **blocks}
 
 
@@ -97,23 +98,22 @@ def _scalar_values(tree: SubscriptionTree) -> dict[str, Any]:
     return {"product": product, **scalars}
 
 
-def _members(tree: SubscriptionTree, ids: tuple[UUID, ...], above: tuple[UUID, ...]) -> Any:
+def _members(tree: TreeRows, ids: Sequence[str], above: tuple[str, ...]) -> Any:
     members = [_block(tree, identifier, above) for identifier in ids]
     return members[0] if len(members) == 1 else members
 
 
-def _block(tree: SubscriptionTree, identifier: UUID, above: tuple[UUID, ...]) -> dict[str, Any]:
+def _block(tree: TreeRows, identifier: str, above: tuple[str, ...]) -> dict[str, Any]:
     if identifier in above:
         raise BlockCycleError(f"The block {identifier} refers to itself")
-    row = tree.tree.blocks[identifier]
+    row = tree.blocks[identifier]
     links = {
         attribute: _members(tree, ids, (*above, identifier))
-        for (in_use_by_id, attribute), ids in tree.tree.links.items()
-        if in_use_by_id == identifier
+        for attribute, ids in tree.links.get(identifier, {}).items()
     }
     return {
         "name": row.name,
-        "subscription_instance_id": str(identifier),
+        "subscription_instance_id": identifier,
         "owner_subscription_id": str(row.subscription_id),
         "label": row.label,
         **row.values,

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 from orchestrator.domain.shape import BlockField, DomainModel, shape_of
 from orchestrator.errors import BlockCycleError, BlockOwnershipError, ValuesDoNotFitError
 from orchestrator.language.json_values import to_json
+from orchestrator.storage.subscription_statements import BlockRow
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,14 @@ class Snapshot:
     links: Mapping[tuple[UUID, str], Links] = field(default_factory=dict)
     roots: Mapping[str, Links] = field(default_factory=dict)
 
-    def limited_to(self, stored: Mapping[UUID, Mapping[str, Any]]) -> Snapshot:
+    def limited_to(self, stored: Mapping[str, BlockRow]) -> Snapshot:
         """Without the values that are not in the rows: a default that was never stored is written by the next save."""
         blocks = {
-            identifier: replace(
-                block, values={name: value for name, value in block.values.items() if name in stored[identifier]}
+            identifier: block
+            if block.values.keys() <= stored[str(identifier)].values.keys()
+            else replace(
+                block,
+                values={name: value for name, value in block.values.items() if name in stored[str(identifier)].values},
             )
             for identifier, block in self.blocks.items()
         }
@@ -92,8 +96,9 @@ class _Walk:
         self.subscription_id = subscription_id
         self.blocks: dict[UUID, BlockValue] = {}
         self.links: dict[tuple[UUID, str], Links] = {}
-        self._under_way: dict[UUID, str] = {}
-        self._seen: dict[UUID, DomainModel] = {}
+        # By the number of the id: a UUID takes ten times as long to hash and compare.
+        self._under_way: dict[int, str] = {}
+        self._seen: dict[int, DomainModel] = {}
 
     def fields(self, model: DomainModel, path: str) -> Iterator[tuple[str, tuple[UUID, ...], bool]]:
         """Visit the blocks in each field; gives attribute, ids and whether it is a list."""
@@ -111,34 +116,35 @@ class _Walk:
                     names = " or ".join(kind.__qualname__ for kind in block_field.kinds)
                     raise ValuesDoNotFitError(f"{where} is a {type(member).__qualname__}, it must be a {names}")
             ids = tuple(self._visit(member, where) for member, where in members)
-            if len(set(ids)) != len(ids):
+            if len(ids) > 1 and len({one.int for one in ids}) != len(ids):
                 raise BlockOwnershipError(f"{place} has the same block twice")
             yield block_field.name, ids, block_field.many
 
     def _visit(self, block: Any, path: str) -> UUID:
         identifier: UUID = block.subscription_instance_id
-        if identifier in self._under_way:
-            raise BlockCycleError(
-                f"The block at {self._under_way[identifier]} refers to itself: {path} is the same one"
-            )
-        present = self._seen.get(identifier)
+        number = identifier.int
+        if number in self._under_way:
+            raise BlockCycleError(f"The block at {self._under_way[number]} refers to itself: {path} is the same one")
+        present = self._seen.get(number)
         if present is not None:
             if present is not block and present != block:
                 raise BlockOwnershipError(f"{path} is another copy of a block of this subscription, with other values")
             return identifier
-        self._under_way[identifier] = path
-        links = [(attribute, ids, many) for attribute, ids, many in self.fields(block, path)]
-        del self._under_way[identifier]
-        self._seen[identifier] = block
+        self._under_way[number] = path
+        links = list(self.fields(block, path))
+        del self._under_way[number]
+        self._seen[number] = block
         if block.owner_subscription_id == self.subscription_id:
             for attribute, ids, many in links:
                 self.links[identifier, attribute] = Links(f"{path}.{attribute}", ids, many)
             names = shape_of(type(block)).values
             try:
-                values = block.model_dump(mode="json", include=set(names), warnings="error")
+                values = block.__pydantic_serializer__.to_python(
+                    block, mode="json", include=set(names), warnings="error"
+                )
             except PydanticSerializationError as error:
                 raise ValuesDoNotFitError(f"A value in {path} is not of its type any more: {error}") from error
-            stored = {name: to_json(values[name], f"{path}.{name}") for name in names}
+            stored = to_json({name: values[name] for name in names}, path)
             self.blocks[identifier] = BlockValue(path, block.name, block.label, None, 0, stored)
         return identifier
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
@@ -35,6 +36,7 @@ from orchestrator.storage.subscription_relations import subscriptions_using
 from orchestrator.storage.subscription_statements import (
     ProductRow,
     SubscriptionTree,
+    TreeRows,
     find_product,
     load_subscription,
     root_links,
@@ -78,7 +80,7 @@ class SubscriptionModel(DomainModel):
     note: str | None = None
     version: int = 1
 
-    _loaded: Snapshot | None = PrivateAttr(default=None)
+    _loaded: Snapshot | _Loaded | None = PrivateAttr(default=None)
     _product_row: ProductRow | None = PrivateAttr(default=None)
     _asks_users: bool = PrivateAttr(default=False)
 
@@ -161,10 +163,10 @@ class SubscriptionModel(DomainModel):
             model = product_models.get(tree.product.name).variant(status)
             if not issubclass(model, cls):
                 raise WrongProductError(f"Subscription {identifier} is a {model.__qualname__}, no {cls.__qualname__}")
-            return model._build(tree)
+            return model._build(tree, tree.rows())
         cls._check_product(tree.product.name)
         cls._check_suits(status, f"Subscription {identifier}")
-        return cls._build(tree)
+        return cls._build(tree, tree.rows())
 
     @classmethod
     def from_other_lifecycle(
@@ -271,15 +273,13 @@ class SubscriptionModel(DomainModel):
             lock_subscriptions(db.session, [self.subscription_id])
             self._check_users(self.status)
             self._asks_users = False
-        self.version = write_changes(self.subscription_id, self.version, self._loaded, snapshot)
+        self.version = write_changes(self.subscription_id, self.version, self._stored(), snapshot)
         self._loaded = snapshot
 
     @classmethod
-    def _build(cls, tree: SubscriptionTree) -> Self:
+    def _build(cls, tree: SubscriptionTree, rows: TreeRows) -> Self:
         row = tree.subscription
-        blocks = BlockAssembly(tree.tree, row.subscription_id).fields(
-            cls, root_links(tree.tree, row.subscription_id), ""
-        )
+        blocks = BlockAssembly(rows, row.subscription_id).fields(cls, root_links(rows, row.subscription_id), "")
         fixed_inputs = read_fixed_inputs(cls, tree.product)
         with values_must_fit(cls):
             model = cls(
@@ -296,8 +296,7 @@ class SubscriptionModel(DomainModel):
                 **fixed_inputs,
                 **blocks,
             )
-        stored = {identifier: block.values for identifier, block in tree.tree.blocks.items()}
-        model._loaded = model._snapshot().limited_to(stored)
+        model._loaded = _Loaded(cls, tree)
         model._product_row = tree.product
         return model
 
@@ -331,6 +330,10 @@ class SubscriptionModel(DomainModel):
                     f"cannot change it"
                 )
 
+    def _stored(self) -> Snapshot | None:
+        """What was loaded or saved last; None when nothing was."""
+        return self._loaded.snapshot() if isinstance(self._loaded, _Loaded) else self._loaded
+
     def _snapshot(self) -> Snapshot:
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         for name in ("customer_id", "description", "note"):
@@ -338,6 +341,20 @@ class SubscriptionModel(DomainModel):
         columns["status"] = self.status.value
         columns["product_id"] = self.product.product_id
         return take_snapshot(self.subscription_id, self, columns)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What a model was loaded from. Only a save asks for its values, so only a save makes them, from the rows anew: the
+    model itself may have been changed in any place meanwhile.
+    """
+
+    model: type[SubscriptionModel]
+    tree: SubscriptionTree
+
+    def snapshot(self) -> Snapshot:
+        rows = self.tree.rows()
+        return self.model._build(self.tree, rows)._snapshot().limited_to(rows.blocks)
 
 
 def read_tree(subscription_id: UUID | str) -> SubscriptionTree:
