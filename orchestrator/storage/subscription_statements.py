@@ -89,14 +89,14 @@ _PRODUCT_COLUMNS: Final[LiteralString] = """
 
 # UNION keeps each block once, however many ways lead to it, and ends when blocks refer to each other in a circle.
 _TREE_COLUMNS: Final[LiteralString] = """
-    (SELECT jsonb_agg(jsonb_build_array(
+    (SELECT json_agg(json_build_array(
                 i.subscription_instance_id, b.name, i.subscription_id, o.status, i.label, i.root_attribute, i."values")
             ORDER BY i.root_order, i.subscription_instance_id)
      FROM tree t
      JOIN subscription_instances i USING (subscription_instance_id)
      JOIN product_blocks b USING (product_block_id)
      JOIN subscriptions o ON o.subscription_id = i.subscription_id)::text AS blocks,
-    (SELECT jsonb_agg(jsonb_build_array(r.in_use_by_id, r.domain_model_attr, r.depends_on_id)
+    (SELECT json_agg(json_build_array(r.in_use_by_id, r.domain_model_attr, r.depends_on_id)
             ORDER BY r.in_use_by_id, r.domain_model_attr, r.order_id)
      FROM tree t
      JOIN subscription_instance_relations r ON r.in_use_by_id = t.subscription_instance_id)::text AS links
@@ -105,13 +105,14 @@ _TREE_COLUMNS: Final[LiteralString] = """
 _FIND_PRODUCT: Final = text("SELECT" + _PRODUCT_COLUMNS + "FROM products p WHERE p.product_id = :product_id")
 
 # A subscription with all its blocks, those of other subscriptions that it refers to included.
+# All its own are where it begins: from the roots alone it would be a step of the recursion for each level.
 _LOAD_SUBSCRIPTION: Final = text(
     "".join(
         (
             """
 WITH RECURSIVE tree AS (
     SELECT subscription_instance_id FROM subscription_instances
-    WHERE subscription_id = :subscription_id AND root_attribute IS NOT NULL
+    WHERE subscription_id = :subscription_id
     UNION
     SELECT r.depends_on_id FROM tree t
     JOIN subscription_instance_relations r ON r.in_use_by_id = t.subscription_instance_id
