@@ -43,6 +43,8 @@ broker_transport_options = {
     "socket_keepalive": True,
     "health_check_interval": 10,
     "global_keyprefix": "orchestrator:",
+    # Bells have no priorities: without this a worker asks for four lists for each queue, again after each message.
+    "priority_steps": [0],
     # Of a publisher's connection: who rings for a step does not wait for a broker that is gone, the sweep rings later.
     "max_retries": 0,
 }

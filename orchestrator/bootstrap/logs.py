@@ -30,3 +30,6 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    if level > logging.DEBUG:
+        # Celery says of each task that it was received, and that it has ended. The first tells nobody anything.
+        logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis.exceptions
 from kombu import transport
 from kombu.transport.redis import Channel as RedisChannel
+from kombu.transport.redis import QoS as RedisQoS
 from kombu.transport.redis import Transport as RedisTransport
 
 _HERE = f"{__name__}:Transport"
 
 
+class QoS(RedisQoS):
+    """The messages that a worker has taken and not acknowledged, noted without transactions."""
+
+    @contextmanager
+    def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
+        """Where to write the two commands of a note, or of its end."""
+        # kombu wraps them into MULTI and EXEC, which is twice the answers to read. Nobody is served by their being one:
+        # who restores a message watches the second key, and a message is in neither while a worker takes it.
+        if pipe:
+            yield pipe
+        else:
+            channel: Any = self.channel
+            with channel.conn_or_acquire(client) as acquired:
+                yield acquired.pipeline(transaction=False)
+
+
 class Channel(RedisChannel):
     """A channel whose connection is gone says so with an error of the connection, that can count, and that is cheap."""
 
+    QoS = QoS
     _publisher: Any = None
 
     def length(self, queue: str) -> int:
