@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
@@ -80,7 +79,7 @@ class SubscriptionModel(DomainModel):
     note: str | None = None
     version: int = 1
 
-    _loaded: Snapshot | _Loaded | None = PrivateAttr(default=None)
+    _loaded: Snapshot | None = PrivateAttr(default=None)
     _product_row: ProductRow | None = PrivateAttr(default=None)
     _asks_users: bool = PrivateAttr(default=False)
 
@@ -273,7 +272,7 @@ class SubscriptionModel(DomainModel):
             lock_subscriptions(db.session, [self.subscription_id])
             self._check_users(self.status)
             self._asks_users = False
-        self.version = write_changes(self.subscription_id, self.version, self._stored(), snapshot)
+        self.version = write_changes(self.subscription_id, self.version, self._loaded, snapshot)
         self._loaded = snapshot
 
     @classmethod
@@ -296,7 +295,7 @@ class SubscriptionModel(DomainModel):
                 **fixed_inputs,
                 **blocks,
             )
-        model._loaded = _Loaded(cls, tree)
+        model._loaded = model._snapshot().limited_to(rows.blocks)
         model._product_row = tree.product
         return model
 
@@ -330,10 +329,6 @@ class SubscriptionModel(DomainModel):
                     f"cannot change it"
                 )
 
-    def _stored(self) -> Snapshot | None:
-        """What was loaded or saved last; None when nothing was."""
-        return self._loaded.snapshot() if isinstance(self._loaded, _Loaded) else self._loaded
-
     def _snapshot(self) -> Snapshot:
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         for name in ("customer_id", "description", "note"):
@@ -341,20 +336,6 @@ class SubscriptionModel(DomainModel):
         columns["status"] = self.status.value
         columns["product_id"] = self.product.product_id
         return take_snapshot(self.subscription_id, self, columns)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """What a model was loaded from. Only a save asks for its values, so only a save makes them, from the rows anew: the
-    model itself may have been changed in any place meanwhile.
-    """
-
-    model: type[SubscriptionModel]
-    tree: SubscriptionTree
-
-    def snapshot(self) -> Snapshot:
-        rows = self.tree.rows()
-        return self.model._build(self.tree, rows)._snapshot().limited_to(rows.blocks)
 
 
 def read_tree(subscription_id: UUID | str) -> SubscriptionTree:

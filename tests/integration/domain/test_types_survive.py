@@ -82,7 +82,7 @@ def test_values_come_back_as_they_were_written(everything: Everything, first: di
     loaded = SubscriptionModel.from_subscription(owner)
     assert loaded == written
     assert exactly(loaded) == exactly(written)
-    assert difference(loaded._stored(), loaded._snapshot()).is_empty
+    assert difference(loaded._loaded, loaded._snapshot()).is_empty
 
 
 def exactly(model: Everything) -> list:
