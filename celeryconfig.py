@@ -46,8 +46,8 @@ broker_transport_options = {
     # Bells have no priorities: without this a worker asks for four lists for each queue, again after each message.
     "priority_steps": [0],
     # A bell goes to the worker that has waited longest since it last asked, which each does anew after this time. With
-    # that of the clock's tick it would be the same worker at each: the one that has just given back a step whose code it
-    # lacks.
+    # that of the clock's tick it would be the same worker at each: the one that has just given back a step whose code
+    # it lacks.
     "polling_interval": 2.3,
     # Of a publisher's connection: who rings for a step does not wait for a broker that is gone, the sweep rings later.
     "max_retries": 0,
