@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, LiteralString
 
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.connection import WorkerConnection
@@ -42,6 +43,10 @@ class _DyingConnection(WorkerConnection):
     """The connection of a worker that is gone before it has recorded anything."""
 
     def commit(self) -> None:
+        """Die."""
+        raise WorkerDied
+
+    def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:  # noqa: ARG002
         """Die."""
         raise WorkerDied
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from celery.signals import after_task_publish, before_task_publish
+from kombu.transport.redis import Channel
 
 from catalog_on_test.gates import visit
 from catalog_on_test.plain import GateName, enter_in_ledger, numbered
 from orchestrator import FormGenerator, FormPage, State, StepList, begin, step, task
-
-_SIGNALS: Final = {"before": before_task_publish, "after": after_task_publish}
 
 
 class DeathPage(FormPage):
@@ -28,8 +26,15 @@ def death_form() -> FormGenerator:
     return page.model_dump()
 
 
-def _kill_oneself(**_: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _die_around_sending(moment: str) -> None:
+    put = Channel._put
+
+    def die(self: Channel, *arguments: Any, **options: Any) -> None:
+        if moment == "after":
+            put(self, *arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Channel._put = die
 
 
 @step("Enter in the ledger, and die around sending")
@@ -37,7 +42,7 @@ def enter_and_die(gate: str, moment: str) -> State:
     """Its row must be there once, and it must not run again: it dies when this step is recorded already."""
     visit(gate)
     enter_in_ledger(gate)
-    _SIGNALS[moment].connect(_kill_oneself, weak=False)
+    _die_around_sending(moment)
     return {"entered": gate}
 
 
