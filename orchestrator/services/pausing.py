@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from orchestrator.engine.bell import Ring
@@ -68,7 +69,7 @@ def _set(
             raise ConflictError(f"process {process_id} is {row.status}: it does not go on")
         if row.paused == paused:
             raise ConflictError(f"process {process_id} is {'paused already' if paused else 'not paused'}")
-        set_paused(session, row.seq, paused)
+        status = set_paused(session, row.seq, paused) or row.status
         audit.record(
             session,
             actor,
@@ -81,4 +82,4 @@ def _set(
             after={"paused": paused},
             request_id=request_id,
         )
-    return row
+    return replace(row, status=status)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator.engine import attempt, children, claims, record
 from orchestrator.engine.bell import Ring
 from orchestrator.engine.claims import Claim
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.sweep import Sweep
+from orchestrator.storage import process_pausing
 from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, LOCK_PARENT
 from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
 from tests.model.workers import CURRENT
@@ -71,6 +73,11 @@ def count_before_lock(patch: pytest.MonkeyPatch) -> None:
         return None if row is None else Ring(*row)
 
     patch.setattr(children, "end_wait_of_parent", count_and_lock)
+
+
+def unpaused_without_a_look(patch: pytest.MonkeyPatch) -> None:
+    """Nobody counts the children of a process that is let go on."""
+    patch.setattr(process_pausing, "_END_WAIT", text("SELECT NULL WHERE :seq < 0"))
 
 
 def no_sweep(patch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,14 @@ def last_two_children_at_once(model: ProtocolModel) -> Events:
     yield partial(model.go_on, 0, 10, False)
 
 
+def last_child_of_a_paused_parent(model: ProtocolModel) -> Events:
+    """The last child ends while its parent is paused, which is then let go on."""
+    yield partial(model.start_two, ("family", "line"), _TO_THE_LAST_STEP_OF_CHILDREN)
+    yield partial(model.operate, 0, "pause")
+    yield partial(model.work, 0, 2)
+    yield model.unpause
+
+
 def all_bells_lost(model: ProtocolModel) -> Events:
     """The broker forgets everything."""
     yield partial(model.start_two, ("line", "line"), 2)

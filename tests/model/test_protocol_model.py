@@ -35,6 +35,7 @@ MUTATIONS = [
     (mutations.ring_before_commit, orders.bell_heard_before_the_commit, "nobody has rung for it"),
     (mutations.unlock_after_commit, orders.resumed_right_after_the_commit, "nobody has rung for it"),
     (mutations.count_before_lock, orders.last_two_children_at_once, "have ended, and it waits on"),
+    (mutations.unpaused_without_a_look, orders.last_child_of_a_paused_parent, "have ended, and it waits on"),
     (mutations.no_sweep, orders.all_bells_lost, "the sweep has forgotten"),
 ]
 
