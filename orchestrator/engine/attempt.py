@@ -215,7 +215,8 @@ class Attempt:
                 outcome,
                 self._transition,
                 self._max_delta_bytes,
-                goes_on=self._goes_on(),
+                # What a condition or a lens may have left on the session, a lock, goes with a claim of its own.
+                goes_on=self._connection.is_afresh and self._goes_on(),
             )
             return
         write_record(self._connection, self._place, outcome, self._transition, self._max_delta_bytes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -15,9 +14,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
 from sqlalchemy import Connection as SqlAlchemyConnection
-from sqlalchemy import Engine, StaticPool, create_engine, event, text
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy import Engine, StaticPool, create_engine, event
 
+from orchestrator.engine.step_session import StepSession
 from orchestrator.errors import CommitInStepError, NoSessionError, OutsideCommitError, SettingsError
 from orchestrator.storage.database import dump_json, libpq_url
 from orchestrator.storage.step_statements import CLEAR_SESSION, TRY_LOCK, UNLOCK
@@ -31,39 +30,6 @@ _SESSION_OPTIONS = (
 )
 _LOST = "the connection was lost in the middle of its transaction"
 _USABLE = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
-
-
-class StepSession(Session):
-    """The session that a step sees. Only the engine ends it: `commit` is refused and `close` does nothing."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, expire_on_commit=False)
-        self.may_commit = False
-        self.began_at: datetime | None = None
-        event.listen(self, "after_begin", self._note_begin)
-        event.listen(self, "after_soft_rollback", self._note_rollback)
-        event.listen(self, "before_commit", self._refuse_commit)
-
-    def close(self) -> None:
-        """Do nothing: the session lives as long as the step."""
-
-    def _note_begin(self, _: Session, transaction: SessionTransaction, connection: SqlAlchemyConnection) -> None:
-        if not transaction.nested:
-            self.began_at = connection.execute(text("SELECT transaction_timestamp()")).scalar_one()
-
-    def _note_rollback(self, _: Session, ended: SessionTransaction) -> None:
-        # What the step itself rolled back is gone, as it wished; what it does next is in a transaction begun anew.
-        if ended.parent is None:
-            self.began_at = None
-
-    def _refuse_commit(self, _: Session) -> None:
-        # The end of a savepoint is announced as a commit too; it is the step's own affair.
-        if not self.may_commit and not self.in_nested_transaction():
-            raise CommitInStepError
-
-    def end(self) -> None:
-        """Roll back what was not recorded and forget all objects."""
-        super().close()
 
 
 class WorkerConnection:
@@ -229,6 +195,11 @@ class WorkerConnection:
     def untouched(self) -> bool:
         """Whether nothing was done in the transaction that is open, by the protocol or by the step."""
         return self._bound is not None and not self._begun and self._session is None
+
+    @property
+    def is_afresh(self) -> bool:
+        """Whether nobody has asked for the session since `start_afresh`, so that nothing can be left on it."""
+        return not self._authors_were_here
 
     @property
     def opened_session(self) -> StepSession | None:

@@ -9,7 +9,8 @@ import psycopg
 import structlog
 
 from orchestrator.engine.claims import Claim, release
-from orchestrator.engine.connection import StepSession, WorkerConnection
+from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.step_session import StepSession
 from orchestrator.storage.step_statements import (
     END_BACKEND,
     FIND_RECORD,

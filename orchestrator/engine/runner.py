@@ -86,8 +86,8 @@ class StepRunner:
     def burst(self, seq: int, task_id: str | None, goes_on: Callable[[], bool]) -> Iterator[StepReport]:
         """Run the next step of this process as `run` does, and the steps after it while `goes_on` says so.
 
-        Each is claimed and recorded on its own. Where a step did nothing in the database but its record, the next one
-        is claimed by the same statement.
+        Each is claimed and recorded on its own. Where a step, its conditions and its arguments had nothing to do with
+        the database but for its record, the next one is claimed by the same statement.
 
         Yields:
             What happened, step by step. `ring` is None while the burst goes on.

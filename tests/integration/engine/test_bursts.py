@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import StepReport, StepRunner
-from orchestrator.language.steps import done, init, step
+from orchestrator.language.steps import conditional, done, init, step
+from orchestrator.language.vocabulary import State
 from orchestrator.language.workflows import Workflow, workflow
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest
@@ -132,6 +133,24 @@ def test_a_step_that_writes_is_claimed_apart_and_the_burst_goes_on(engine: Engin
     assert [report.step_key for report in burst(engine, seq)] == KEYS
     assert [row.attempt for row in engine.steps(seq)] == [1] * 5
     assert advisory_locks(engine) == 0
+
+
+def test_a_lock_that_a_condition_takes_is_let_go_of_before_the_next_step(engine: EngineOnTest) -> None:
+    def takes_a_lock(_: State) -> bool:
+        db.session.execute(text("SELECT pg_advisory_lock(7)"))
+        return True
+
+    seen: list[int] = []
+    first, second = (
+        step("one", key="one")(lambda: None),
+        step("two", key="two")(lambda: seen.append(advisory_locks(engine))),
+    )
+
+    def flow() -> Any:
+        return init >> conditional(takes_a_lock)(first) >> second >> done
+
+    burst(engine, engine.start(workflow("A condition that locks")(flow)))
+    assert seen == [1], "its own lock, and not that of the condition before"
 
 
 def test_the_next_step_sees_the_state_as_it_is_stored(engine: EngineOnTest) -> None:
