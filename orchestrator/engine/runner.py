@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -101,7 +101,9 @@ class StepRunner:
                 return
             report, claim = step
             again = claim is None and report.ring is not None and goes_on()
-            yield replace(report, ring=None) if again or claim is not None else report
+            # Who takes no more reports leaves a claim that nobody would go on with.
+            with nullcontext() if claim is None else self._no_lock_outlives_an_error():
+                yield replace(report, ring=None) if again or claim is not None else report
             if again:
                 with self._no_lock_outlives_an_error():
                     claim = claim_step(self._connection, seq)

@@ -93,7 +93,7 @@ _MOVED: Final[LiteralString] = """
             FROM (SELECT NOT %(changes)s OR %(removed)s::text[] = '{}'
                          AND 8 * pg_column_size(recent || %(delta)s::jsonb) < pg_column_size(state) AS small) AS change
         ),
-        excused = 0, deadline = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(),
+        excused = 0, deadline = NULL, rung_at = statement_timestamp(), last_modified_at = clock_timestamp(),
         change_seq = change_seq + 1, failed_reason = %(failed_reason)s, traceback = %(traceback)s"""
 _OURS: Final[LiteralString] = "WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'"
 _STEP_ROW: Final[LiteralString] = """
@@ -109,8 +109,9 @@ WITH p AS ({_MOVED}, claim = NULL, attempt = 0 {_OURS} RETURNING seq, claimed_by
 """
 
 # The same for a step that did nothing else in the database, as one transaction. If the worker wants to go on with the
-# next step, it is claimed, too, unless there is a pause. Else the lock is let go of when both rows are written, and the
-# row of the process covers the gap until the commit.
+# next step, it is claimed, too, unless there is a pause; later than it was rung for, as any claim is, so that the sweep
+# sees at once that its worker died. Else the lock is let go of when both rows are written, and the row of the process
+# covers the gap until the commit.
 RECORD_ALONE: Final[LiteralString] = f"""
 WITH p AS ({_MOVED},
         (claim, attempt, claimed_at) = (

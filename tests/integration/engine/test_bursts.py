@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import StepReport, StepRunner
+from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import conditional, done, init, step
 from orchestrator.language.vocabulary import State
 from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.storage.database import libpq_url
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest
 
@@ -103,6 +107,29 @@ def test_a_pause_ends_the_burst_and_leaves_no_claim(engine: EngineOnTest, column
     assert [report.step_key for report in burst(engine, seqs[0])] == KEYS[2:]
 
 
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [("paused = true", KEYS[:2]), ("status = 'aborted', claim = NULL", KEYS[:1]), ("note = ''", KEYS)],
+)
+def test_a_record_that_waits_for_the_row_sees_what_it_has_become(
+    engine: EngineOnTest, change: str, keys: list[str]
+) -> None:
+    seqs: list[int] = []
+    with psycopg.connect(libpq_url(engine.url)) as other:
+
+        def changes() -> dict[str, Any]:
+            other.execute(f"UPDATE processes SET {change}".encode())
+            threading.Timer(0.3, other.commit).start()
+            return {"one": 1}
+
+        seqs.append(engine.start(workflow_of(one=changes)))
+        reports = burst(engine, seqs[0])
+    assert [report.step_key for report in reports] == [row.key for row in engine.steps(seqs[0])] == keys
+    process = engine.process(seqs[0])
+    assert (process.claim, advisory_locks(engine)) == (None, 0)
+    assert process.state == ({} if keys == KEYS[:1] else {"one": 1})
+
+
 def test_an_abort_in_a_burst_wins_at_once(engine: EngineOnTest) -> None:
     seqs: list[int] = []
     seqs.append(engine.start(workflow_of(two=lambda: engine.change(seqs[0], status="aborted", claim=None))))
@@ -185,6 +212,31 @@ def test_a_worker_that_dies_after_it_claimed_the_next_step_loses_nothing(engine:
         ("three", 1),
         ("done", 1),
     ]
+
+
+def test_the_clock_rings_at_once_for_a_next_step_whose_worker_died(engine: EngineOnTest) -> None:
+    seq = engine.start(workflow_of())
+    connection, sweep = engine.connection(), Sweep(engine.url)
+    next(StepRunner(connection, engine.catalog, engine.limits).burst(seq, None, always))
+    died = time.monotonic()
+    connection.discard()
+    rung: list[int] = []
+    while not rung:
+        rung = [ring.seq for ring in sweep.find(dict)]
+        assert time.monotonic() - died < 3
+    sweep.close()
+    assert rung == [seq]
+
+
+def test_who_takes_no_more_reports_keeps_no_lock(engine: EngineOnTest) -> None:
+    seq = engine.start(workflow_of())
+    reports = engine.runner().burst(seq, None, always)
+    next(reports)
+    assert advisory_locks(engine) == 1
+    reports.close()
+    deadline = time.monotonic() + 10
+    while advisory_locks(engine):
+        assert time.monotonic() < deadline
 
 
 def test_a_commit_that_nobody_answered_is_found_and_the_burst_goes_on(
