@@ -24,6 +24,10 @@ SELECT to_jsonb(l) FROM pg_locks l
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((classid::bigint << 32) | objid::bigint) <> %(clock)s
 """
+# With the state as it is read, which is kept in two parts.
+_PROCESSES = """
+SELECT to_jsonb(p) - 'recent' || jsonb_build_object('state', state || recent) FROM processes p ORDER BY seq
+"""
 # A web server or a clock may be in the middle of something at this moment.
 _OPEN_TRANSACTIONS = """
 SELECT to_jsonb(a) - 'backend_xid' - 'backend_xmin' FROM pg_stat_activity a
@@ -91,7 +95,7 @@ def gather(
     return Evidence(
         planned=planned,
         answered=dict(answered),
-        processes=table("SELECT to_jsonb(p) FROM processes p ORDER BY seq"),
+        processes=table(_PROCESSES),
         step_rows=table("SELECT to_jsonb(s) FROM process_steps s ORDER BY step_id"),
         ledger={(number, step): count for number, step, count in ledger},
         engine=table("SELECT to_jsonb(e) FROM engine_settings e"),

@@ -43,7 +43,7 @@ def run(plan: Plan, say: Say) -> Report:
     rounds = [each for each in plan.rounds() if each.kind not in report.not_run]
     with_network = any(each.kind == CUT for each in rounds)
     began = time.monotonic()
-    with running_plant(report.folder, workers=plan.workers, clocks=plan.clocks, with_network=with_network) as plant:
+    with running_plant(report.folder, plan, with_network=with_network) as plant:
         sight = Sight(plant.database_url)
         storm = Storm(plant, sight, plan, random.Random(plan.seed))
         if plant.wait(lambda: answers(plant.api_url), 60):
@@ -72,7 +72,7 @@ def _speak(storm: Storm, report: Report) -> None:
     evidence.keep(report.folder)
     logs = [log.read_text(errors="replace") for log in sorted(report.folder.glob("*.log"))]
     report.figures = {
-        "steps": sum(evidence.ledger.values()),
+        "steps": sum(row["key"].startswith("step_") for row in evidence.step_rows),
         "strikes": len(storm.strikes),
         "extra_attempts": evidence.extra_attempts,
         "most_attempts_of_one_step": evidence.most_attempts,

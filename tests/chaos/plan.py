@@ -27,6 +27,7 @@ class Plan:
     clocks: int = 2
     step_seconds: float = 0.5
     open_at_once: int = 9
+    burst_seconds: float = 2.0
 
     def rounds(self) -> list[Round]:
         """The strikes in their order, each kind as often as the next."""
@@ -37,6 +38,10 @@ class Plan:
             found += [Round(kind, number, (number + first) % 2 == 1) for number in range(self.strikes)]
         dice.shuffle(found)
         return found
+
+    def burst_of(self, worker: int) -> float:
+        """How long a child of this worker goes on with one process: every other one does, by the seed."""
+        return self.burst_seconds if (self.seed + worker) % 2 else 0.0
 
     def dice(self, what: Round) -> random.Random:
         """For the choices within one strike, so that they do not depend on how the strikes before it went."""

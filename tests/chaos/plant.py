@@ -25,6 +25,7 @@ from orchestrator.embedded.procfile import read_procfile
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.storage.migrating import Migrations
 from tests.chaos.network import OwnNetwork, own_network
+from tests.chaos.plan import Plan
 from tests.end_to_end.up_on_test import clean_environment
 
 REPOSITORY = Path(__file__).parents[2]
@@ -167,7 +168,7 @@ class Plant:
 
 
 @contextmanager
-def running_plant(folder: Path, *, workers: int, clocks: int, with_network: bool) -> Iterator[Plant]:
+def running_plant(folder: Path, plan: Plan, *, with_network: bool) -> Iterator[Plant]:
     """Start everything in this folder; the last worker runs in a network of its own, if that is wished for."""
     with ExitStack() as stack:
         network = stack.enter_context(own_network()) if with_network else None
@@ -203,7 +204,7 @@ def running_plant(folder: Path, *, workers: int, clocks: int, with_network: bool
         sys.path.insert(0, str(Path(__file__).parent))
         stack.callback(sys.path.remove, str(Path(__file__).parent))
         Migrations(database.url, [CATALOG]).upgrade()
-        plant.places = _places(plant, environment, {"web": 1, "worker": workers, "beat": clocks})
+        plant.places = _places(plant, environment, plan)
         lab = ["python", "-m", "tests.chaos.lab", "--host", here, "--port", str(lab_port)]
         plant.places.append(Place("lab", lab, environment, folder / "lab.log"))
         stack.callback(_stop, plant.places)
@@ -219,15 +220,17 @@ def _stop(places: list[Place]) -> None:
         place.stop(20.0)
 
 
-def _places(plant: Plant, environment: Mapping[str, str], counts: Mapping[str, int]) -> list[Place]:
+def _places(plant: Plant, environment: Mapping[str, str], plan: Plan) -> list[Place]:
     commands = {program.name: program.command for program in read_procfile(REPOSITORY / "Procfile")}
     places = []
-    for kind, count in counts.items():
+    for kind, count in {"web": 1, "worker": plan.workers, "beat": plan.clocks}.items():
         for number in range(1, count + 1):
             name = f"{kind}-{number}"
             inside = plant.network if kind == "worker" and number == count else None
             command = ["/bin/sh", "-c", f"exec {commands[kind]}"]
             own = dict(environment)
+            if kind == "worker":
+                own["ORCHESTRATOR_BURST_SECONDS"] = str(plan.burst_of(number))
             if inside is not None:
                 command = inside.command(commands[kind])
                 own |= _urls_from_inside(plant, inside)

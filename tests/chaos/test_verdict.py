@@ -135,12 +135,12 @@ def _leave_a_transaction_open(aftermath: Aftermath) -> None:
 
 SPOILED: dict[str, tuple[Callable[[Aftermath], Any], str]] = {
     "a ledger row is lost": (
-        lambda left: left.sql("DELETE FROM ledger WHERE step = 'step_7'"),
-        "ledger: (0, 'step_7') has 0 rows",
+        lambda left: left.sql("DELETE FROM ledger WHERE step = 'step_6'"),
+        "ledger: (0, 'step_6') has 0 rows",
     ),
     "a ledger row is there twice": (
-        lambda left: left.sql("INSERT INTO ledger SELECT * FROM ledger WHERE step = 'step_7'"),
-        "ledger: (0, 'step_7') has 2 rows",
+        lambda left: left.sql("INSERT INTO ledger SELECT * FROM ledger WHERE step = 'step_6'"),
+        "ledger: (0, 'step_6') has 2 rows",
     ),
     "a ledger row of nobody": (
         lambda left: left.sql("INSERT INTO ledger VALUES (1, 'step_1')"),
@@ -160,8 +160,16 @@ SPOILED: dict[str, tuple[Callable[[Aftermath], Any], str]] = {
     ),
     "a process is still paused": (lambda left: left.sql("UPDATE processes SET paused = true"), "{'paused': True}"),
     "a step did not count": (
-        lambda left: left.sql("UPDATE processes SET state = state || '{\"counted\": 9}'"),
+        lambda left: left.sql("UPDATE processes SET recent = recent || '{\"counted\": 9}'"),
         "has counted 9 steps",
+    ),
+    "what is large is lost": (
+        lambda left: left.sql("UPDATE processes SET state = state - 'ballast', recent = recent - 'ballast'"),
+        "has lost of what is large",
+    ),
+    "what was taken away is back": (
+        lambda left: left.sql("UPDATE processes SET recent = recent || '{\"passing\": true}'"),
+        "what was taken away",
     ),
     "a process is missing": (lambda left: setattr(left, "planned", 2), "2 processes should be there, not 1"),
     "another id was answered": (lambda left: left.answered.update({0: uuid4()}), "the ids that the API answered"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.chaos.attempts import unexplained
-from tests.chaos.chaos_catalog import STEPS
+from tests.chaos.chaos_catalog import STEPS, WRITE_AFTER, WRITE_BEFORE, ballast_of
 from tests.chaos.evidence import Evidence
 
 _KEYS = [f"step_{place}" for place in range(1, STEPS + 1)]
+_WRITING = [f"step_{place}" for place in sorted(WRITE_BEFORE | WRITE_AFTER)]
 _ALL_KEYS = ["start", *_KEYS, "done"]
 _SHOWN = 10
 # What the row of a process must say that came to its end by itself, and that nobody has to look at.
@@ -48,6 +49,10 @@ def _processes(evidence: Evidence) -> list[str]:
             found.append(f"process {row['seq']} is not at its end as it must be: {wrong}")
         if row["state"].get("counted") != STEPS:
             found.append(f"process {row['seq']} has counted {row['state'].get('counted')} steps")
+        if len(row["state"].get("ballast", "")) != ballast_of(row["state"].get("number", 0)):
+            found.append(f"process {row['seq']} has lost of what is large in its state")
+        if "passing" in row["state"]:
+            found.append(f"process {row['seq']} has in its state what was taken away")
     known = {row["state"].get("number"): row["process_id"] for row in rows}
     if known != {number: str(process_id) for number, process_id in evidence.answered.items()}:
         found.append("the ids that the API answered are not those of the processes")
@@ -63,7 +68,7 @@ def _steps(evidence: Evidence) -> list[str]:
 
 def _ledger(evidence: Evidence) -> list[str]:
     counts = evidence.ledger
-    wanted = {(number, key) for number in range(evidence.planned) for key in _KEYS}
+    wanted = {(number, key) for number in range(evidence.planned) for key in _WRITING}
     found = [f"ledger: {place} has {counts.get(place, 0)} rows" for place in wanted if counts.get(place, 0) != 1]
     return sorted(found) + [f"ledger: {place} should not be there" for place in counts.keys() - wanted]
 

@@ -1,4 +1,7 @@
-"""The catalog of the chaos run: one workflow of ten steps that write a row and call the lab.
+"""The catalog of the chaos run: one workflow of ten steps that call the lab; six of them write a row.
+
+Those that write are recorded in the transaction of their row, the others by a statement alone; in a burst that claims
+the next step, too. Every other process has a state that is large, so that what steps change is kept apart from it.
 
 Nothing in a step tells its second run from its first: the ledger has no unique key, and the lab tells copies apart by
 their idempotency key alone. Each attempt leaves its lines in `attempts.jsonl`, outside of the database, so that what
@@ -19,9 +22,12 @@ import httpx
 from pydantic import Field
 from sqlalchemy import text
 
-from orchestrator import Catalog, FormGenerator, FormPage, State, Step, StepList, begin, db, step, task
+from orchestrator import REMOVED, Catalog, FormGenerator, FormPage, State, Step, StepList, begin, db, step, task
 
 STEPS = 10
+WRITE_BEFORE = frozenset({1, 5, 9})
+WRITE_AFTER = frozenset({2, 6, 10})
+BALLAST = 40_000
 JOURNAL = "attempts.jsonl"
 _LAB_PATIENCE = 120.0
 
@@ -69,8 +75,27 @@ def _call_lab(number: int, key: str, idempotency_key: str) -> None:
             return
 
 
+def ballast_of(number: int) -> int:
+    """How many letters this process carries along."""
+    return 0 if number % 2 else BALLAST
+
+
+def _changes(number: int, place: int) -> State:
+    """What comes and goes in the state: what is large, and a key that is taken away again."""
+    match place:
+        case 1:
+            # In no order, so that they cannot be compressed to nothing.
+            return {"ballast": "".join(random.Random(number).choices("abcdefgh", k=ballast_of(number)))}
+        case 3:
+            return {"passing": True}
+        case 7:
+            return {"passing": REMOVED}
+        case _:
+            return {}
+
+
 def numbered(place: int) -> Step:
-    """One of ten. Odd ones write their row before they call the lab and sleep, even ones afterwards."""
+    """One of ten. Some write their row before they call the lab and sleep, some afterwards, some have none."""
     key = f"step_{place}"
 
     @step(f"Step {place}", key=key)
@@ -78,14 +103,14 @@ def numbered(place: int) -> Step:
         number: int, seed: int, seconds: float, process_id: UUID, idempotency_key: str, counted: int = 0
     ) -> State:
         _note("begin", idempotency_key)
-        if place % 2:
+        if place in WRITE_BEFORE:
             _enter(number, key)
         _call_lab(number, key, idempotency_key)
         time.sleep(seconds * random.Random(f"{seed}/{number}/{place}").uniform(0.3, 1.7))
-        if not place % 2:
+        if place in WRITE_AFTER:
             _enter(number, key)
         _note("end", idempotency_key)
-        return {"counted": counted + 1}
+        return {"counted": counted + 1, **_changes(number, place)}
 
     return write_and_call
 
