@@ -5,6 +5,7 @@ What cannot happen at a moment does nothing, so that the choices never depend on
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from hypothesis import strategies as st
@@ -38,9 +39,11 @@ class ProtocolModel(Director):
 
     # Operators, and outside systems
 
-    @initialize(workflows=st.tuples(kinds, kinds), bells=st.integers(0, 8))
-    def start_two(self, workflows: tuple[str, str], bells: int) -> None:
-        """Two processes are there from the start, and have come some way."""
+    @initialize(workflows=st.tuples(kinds, kinds), bells=st.integers(0, 8), bursting=st.sets(st.integers(0, 2)))
+    def start_two(self, workflows: tuple[str, str], bells: int, bursting: Collection[int] = ()) -> None:
+        """Two processes are there from the start, and have come some way. Some workers go on in bursts."""
+        for number, worker in enumerate(self.world.workers):
+            worker.bursts = number in bursting
         for workflow in workflows:
             self.world.operate(partial(start_process, self.world.context, OPERATOR, workflow))
         self._work(0, bells)

@@ -31,6 +31,12 @@ def no_token(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(record, name, _without(statement, "AND claim = %(claim)s AND status", "AND status"))
 
 
+def burst_over_a_pause(patch: pytest.MonkeyPatch) -> None:
+    """Whoever goes on in a burst does not look whether there is a pause."""
+    looked = " AND NOT p.paused AND engine_open() AS goes_on"
+    patch.setattr(record, "RECORD_ALONE", _without(RECORD_ALONE, looked, " AS goes_on"))
+
+
 def ring_before_commit(patch: pytest.MonkeyPatch) -> None:
     """The bell for the next step is sent before the record is committed, and not again afterwards."""
     commit = attempt.commit_record

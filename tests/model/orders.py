@@ -29,6 +29,14 @@ def late_result(model: ProtocolModel) -> Events:
     yield partial(model.go_on, 0, 10, False)
 
 
+def paused_in_a_burst(model: ProtocolModel) -> Events:
+    """The engine is paused while a worker that goes on by itself is in a step."""
+    yield partial(model.start_two, ("alone", "alone"), 0, {0})
+    yield partial(model.go_to, 0, "function", False)
+    yield partial(model.operate, 0, "pause all")
+    yield partial(model.go_on, 0, 10, False)
+
+
 def bell_heard_before_the_commit(model: ProtocolModel) -> Events:
     """A worker is about to commit, and somebody hears what bell there is."""
     yield partial(model.start_two, ("line", "line"), 2)

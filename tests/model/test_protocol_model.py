@@ -32,6 +32,7 @@ RANDOMLY = settings(
 MUTATIONS = [
     (mutations.no_lock, orders.two_bells_for_one_step, "by two workers at once"),
     (mutations.no_token, orders.late_result, "stands at"),
+    (mutations.burst_over_a_pause, orders.paused_in_a_burst, "although it is paused"),
     (mutations.ring_before_commit, orders.bell_heard_before_the_commit, "nobody has rung for it"),
     (mutations.unlock_after_commit, orders.resumed_right_after_the_commit, "nobody has rung for it"),
     (mutations.count_before_lock, orders.last_two_children_at_once, "have ended, and it waits on"),

@@ -51,6 +51,7 @@ _STATEMENTS: Final[Mapping[str, str]] = {
     END_WAIT: "end wait",
     UNLOCK: "unlock",
 }
+_BURST_SECONDS: Final = 3_600.0
 _CLAIMING: Final = "UPDATE processes p\n    SET claim ="
 _RECORDING: Final = "INSERT INTO process_steps"
 
@@ -85,6 +86,9 @@ class HeldConnection(WorkerConnection):
         # What the server does in one go is done in two, so that a worker can be held in between.
         row = self.row(statement, values)
         if row is not None:
+            if row[0]:
+                claimed = Claimed(values["seq"], values["next_position"], self._of.name)
+                self._of.scene.note_claim(values["next_claim"], claimed)
             self.commit()
         return row
 
@@ -123,6 +127,8 @@ class HeldWorker:
     seq: int | None = None
     crashed: bool = False
     struck: bool = False
+    # It goes on with a process without another bell.
+    bursts: bool = False
     # What is to happen to the bell that it works off.
     fail: bool = False
     gives_lock_away: bool = False
@@ -137,10 +143,13 @@ class HeldWorker:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        application = Celery(f"model-{self.name}", set_as_current=False)
-        register_run_step(application, lambda: self.runner, self)
-        self._task = application.tasks[RUN_STEP]
+        self._task, self._burst = (self._made_task(seconds) for seconds in (0.0, _BURST_SECONDS))
         self.begin_anew()
+
+    def _made_task(self, burst_seconds: float) -> Any:
+        application = Celery(f"model-{self.name}", set_as_current=False)
+        register_run_step(application, lambda: self.runner, self, burst_seconds)
+        return application.tasks[RUN_STEP]
 
     def begin_anew(self) -> None:
         """A new process takes the place of one that died."""
@@ -212,7 +221,7 @@ class HeldWorker:
     def _work(self) -> None:
         CURRENT.worker = self
         try:
-            self._task(seq=self.seq)
+            (self._burst if self.bursts else self._task)(seq=self.seq)
         except (StepFailedError, CrashError):
             pass
         except psycopg.OperationalError as raised:

@@ -1,4 +1,5 @@
-"""The workflows of the model: a line of steps, one that asks an outside system, one with children, and these."""
+"""The workflows of the model: a line of steps, one that asks an outside system, one with children, and these; and one
+without a step that writes."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ from orchestrator.storage.session import db
 from tests.model.scene import Scene
 from tests.model.workers import CURRENT, HeldWorker
 
-STARTED = ("line", "asks", "family")
+STARTED = ("line", "asks", "family", "alone")
 BRANCHES = ("left", "right")
 # Steps that count themselves in the state, and those that write into the ledger.
-COUNTED = frozenset({"writes", "plain", "ask", "look"})
+COUNTED = frozenset({"writes", "plain", "more", "ask", "look"})
 WRITTEN = frozenset({"writes"})
 CHILDREN_KEY = "children"
 
@@ -55,6 +56,11 @@ def workflows_of(scene: Callable[[], Scene]) -> list[Workflow]:
         visit(process_id, "plain")
         return {"counted": counted + 1}
 
+    @step("Use no session again", key="more")
+    def more(process_id: UUID, counted: int = 0) -> State:
+        visit(process_id, "more")
+        return {"counted": counted + 1}
+
     @step("Ask", key="ask")
     def ask(process_id: UUID, callback_route: str, counted: int = 0) -> State:
         scene().routes[process_id] = callback_route
@@ -85,4 +91,8 @@ def workflows_of(scene: Callable[[], Scene]) -> list[Workflow]:
     def family() -> Any:
         return begin >> Step("Branches", CHILDREN_KEY, Children(children)) >> plain
 
-    return [line, asks, branch, family]
+    @task("Writes nothing")
+    def alone() -> Any:
+        return begin >> plain >> more
+
+    return [line, asks, branch, family, alone]
