@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from orchestrator.domain.reading import find_usage
@@ -21,6 +21,7 @@ from orchestrator.storage.start_statements import StartSubject, WorkflowRow, fin
 from orchestrator.storage.tables import ProductTable
 
 _CHOICES = ("product", "subscription_id")
+_MOST_NAMED: Final = 20
 
 Begin = Callable[[], FormPages]
 
@@ -61,12 +62,18 @@ def _preceded_by(begin: Begin, own: Form | None, label: str) -> Form:
 def _product_page(session: Session, row: WorkflowRow) -> FormPages:
     products = find_products(session, row.workflow_id)
 
+    def an_id(value: Any) -> UUID:
+        try:
+            return value if isinstance(value, UUID) else UUID(value)
+        except (ValueError, TypeError, AttributeError):
+            raise ValueError(f"{str(value)[:100]!r} is no id of a product; {_creates(row, products)}") from None
+
     def known(product_id: UUID) -> UUID:
         if product_id in products:
             return product_id
         if session.get(ProductTable, product_id) is None:
             raise ProductNotFoundError(f"there is no product {product_id}")
-        raise ValueError(f"{row.name} creates no subscriptions to the product {product_id}")
+        raise ValueError(f"{row.name} creates no subscriptions to the product {product_id}; {_creates(row, products)}")
 
     shown = {str(product_id): name for product_id, name in products.items()}
     hints = {
@@ -78,10 +85,21 @@ def _product_page(session: Session, row: WorkflowRow) -> FormPages:
 
     class ProductPage(FormPage):
         model_config = ConfigDict(title=row.name)
-        product: Annotated[UUID, AfterValidator(known), WithJsonSchema(hints)] = Field(title="Product")
+        product: Annotated[UUID, BeforeValidator(an_id), AfterValidator(known), WithJsonSchema(hints)] = Field(
+            title="Product"
+        )
 
     answer: Any = yield ProductPage
     return {"product": str(answer.product), "product_name": products[answer.product]}
+
+
+def _creates(row: WorkflowRow, products: dict[UUID, str]) -> str:
+    """Of which products this workflow creates subscriptions, with their ids."""
+    if not products:
+        return f"no product that lives has the workflow {row.name}"
+    named = [f"{name} ({product_id})" for product_id, name in products.items()]
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return f"{row.name} creates {', '.join(named[:_MOST_NAMED])}{more}"
 
 
 def _subscription_page(session: Session, row: WorkflowRow) -> FormPages:

@@ -122,12 +122,16 @@ def test_a_workflow_without_a_form_needs_no_page(world: World, pages: Any) -> No
 
 def test_pages_that_do_not_fit_are_refused_with_a_place_and_a_sentence(world: World) -> None:
     product = {"product": str(world.product_id)}
-    assert refused(world, "create_port", [{"product": "x"}])[0]["loc"] == ["product"]
+    misspelt = refused(world, "create_port", [{"product": "Prot"}])[0]
+    assert misspelt["loc"] == ["product"]
+    assert misspelt["msg"] == f"'Prot' is no id of a product; create_port creates Port ({world.product_id})"
+    assert refused(world, "create_port", [{"product": 17}])[0]["msg"].startswith("'17' is no id")
     with pytest.raises(ProductNotFoundError, match="there is no product"):
         start_process(world.context, OPERATOR, "create_port", [{"product": str(unknown_id())}])
     world.query("UPDATE products SET status = 'end of life'")
     ended = refused(world, "create_port", [product])[0]
     assert "creates no subscriptions" in ended["msg"]
+    assert "no product that lives has the workflow create_port" in ended["msg"]
     world.query("UPDATE products SET status = 'active'")
     short = refused(world, "create_port", [product, {"name": "p", "more": 1}])
     assert [(error["type"], error["loc"]) for error in short] == [
