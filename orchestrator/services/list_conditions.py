@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -41,6 +41,7 @@ class Field:
         sortable: whether the list can be sorted by it.
         through: for a field of related rows: turns the condition on `column` into one on the listed row. It may look
             first which rows fit, because the planner cannot guess how many listed rows refer to those.
+        words: all that its values can be, for one of few words; empty: anything.
         follows_tie: later rows have later times here, so that a list that is narrowed by it and not sorted is in its
             order: one index then gives the rows and their order, however far back they lie.
     """
@@ -49,6 +50,7 @@ class Field:
     kind: Kind
     sortable: bool = True
     through: Callable[[Session, ColumnElement[bool]], ColumnElement[bool]] | None = None
+    words: Sequence[str] = ()
     follows_tie: bool = False
 
 
@@ -98,6 +100,8 @@ def _alternative(name: str, field: Field, text: str) -> ColumnElement[bool]:
     if text.lower() in {"null", "none"} and field.kind is not Kind.TEXT:
         matched: ColumnElement[bool] = field.column.is_(None)
         return matched
+    if field.words and text.lower() not in {word.lower() for word in field.words}:
+        raise InvalidListQueryError(f"filter: there is no {name} {text[:100]!r}; there are {', '.join(field.words)}")
     return _matched(name, field, text)
 
 

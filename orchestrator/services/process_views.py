@@ -13,7 +13,7 @@ from sqlalchemy import select
 from orchestrator.errors import ProcessNotFoundError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.transitions import ENDED, RUNNABLE
-from orchestrator.language.vocabulary import ProcessStatus, StepStatus
+from orchestrator.language.vocabulary import ProcessStatus, StepStatus, Target
 from orchestrator.services.context import Context
 from orchestrator.services.forms import first_page
 from orchestrator.services.list_conditions import Field, Kind
@@ -50,11 +50,11 @@ PROCESS_LIST: Final = ListDefinition(
         "process_id": Field(ProcessTable.process_id, Kind.UUID),
         "workflow_id": Field(ProcessTable.workflow_id, Kind.UUID),
         "workflow_name": Field(WorkflowTable.name, Kind.TEXT, through=runs_workflow),
-        "workflow_target": Field(ProcessTable.target, Kind.WORD),
-        "target": Field(ProcessTable.target, Kind.WORD),
+        "workflow_target": Field(ProcessTable.target, Kind.WORD, words=tuple(Target)),
+        "target": Field(ProcessTable.target, Kind.WORD, words=tuple(Target)),
         "is_task": Field(ProcessTable.is_task, Kind.BOOLEAN),
-        "last_status": Field(ProcessTable.status, Kind.STATUS),
-        "status": Field(ProcessTable.status, Kind.STATUS),
+        "last_status": Field(ProcessTable.status, Kind.STATUS, words=tuple(ProcessStatus)),
+        "status": Field(ProcessTable.status, Kind.STATUS, words=tuple(ProcessStatus)),
         "paused": Field(IS_PAUSED, Kind.BOOLEAN),
         "last_step": Field(ProcessTable.last_step, Kind.TEXT),
         "assignee": Field(ProcessTable.assignee, Kind.WORD),
@@ -63,7 +63,7 @@ PROCESS_LIST: Final = ListDefinition(
         "last_modified_at": Field(ProcessTable.last_modified_at, Kind.TIME),
         "failed_reason": Field(ProcessTable.failed_reason, Kind.TEXT),
         "note": Field(ProcessTable.note, Kind.TEXT),
-        "waiting_for": Field(ProcessTable.waiting_for, Kind.WORD),
+        "waiting_for": Field(ProcessTable.waiting_for, Kind.WORD, words=("retry", "time", "children")),
         "due_at": Field(ProcessTable.due_at, Kind.TIME),
         "subscription_id": Field(SubscriptionTable.subscription_id, Kind.UUID, sortable=False, through=works_on),
         "subscription": Field(SubscriptionTable.description, Kind.TEXT, sortable=False, through=works_on),

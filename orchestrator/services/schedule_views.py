@@ -15,7 +15,7 @@ from orchestrator.domain.due_times import DueTime, next_runs
 from orchestrator.errors import ScheduleNotFoundError
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
-from orchestrator.services.schedule_plans import plan_of
+from orchestrator.services.schedule_plans import Overlap, plan_of
 from orchestrator.storage.schedule_statements import read_moment
 from orchestrator.storage.tables import ScheduleRunTable, ScheduleTable, SubscriptionTable, WorkflowTable
 
@@ -46,7 +46,7 @@ SCHEDULE_LIST: Final = ListDefinition(
         "workflow_id": Field(WorkflowTable.workflow_id, Kind.UUID, sortable=False),
         "subscription_id": Field(ScheduleTable.subscription_id, Kind.UUID, sortable=False),
         "paused": Field(ScheduleTable.paused, Kind.BOOLEAN),
-        "overlap": Field(ScheduleTable.overlap, Kind.WORD),
+        "overlap": Field(ScheduleTable.overlap, Kind.WORD, words=tuple(Overlap)),
         "next_run_at": Field(ScheduleTable.run_at, Kind.TIME, sortable=False),
         "owner": Field(ScheduleTable.owner, Kind.TEXT),
         "created_by": Field(ScheduleTable.created_by, Kind.TEXT),
@@ -60,7 +60,9 @@ RUN_LIST: Final = ListDefinition(
     select(ScheduleRunTable),
     {
         "due_at": Field(ScheduleRunTable.due_at, Kind.TIME),
-        "outcome": Field(ScheduleRunTable.outcome, Kind.WORD, sortable=False),
+        "outcome": Field(
+            ScheduleRunTable.outcome, Kind.WORD, sortable=False, words=("started", "queued", "skipped", "refused")
+        ),
         "process_id": Field(ScheduleRunTable.process_id, Kind.UUID, sortable=False),
         "requested_by": Field(ScheduleRunTable.requested_by, Kind.TEXT, sortable=False),
     },

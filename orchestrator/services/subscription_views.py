@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from orchestrator.domain import reading
 from orchestrator.errors import SubscriptionNotFoundError
+from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
 from orchestrator.storage.subscription_finding import of_product
@@ -71,7 +72,7 @@ SUBSCRIPTION_LIST = ListDefinition(
     {
         "subscription_id": Field(SubscriptionTable.subscription_id, Kind.UUID),
         "description": Field(SubscriptionTable.description, Kind.TEXT),
-        "status": Field(SubscriptionTable.status, Kind.WORD),
+        "status": Field(SubscriptionTable.status, Kind.WORD, words=tuple(SubscriptionLifecycle)),
         "insync": Field(SubscriptionTable.insync, Kind.BOOLEAN),
         "customer_id": Field(SubscriptionTable.customer_id, Kind.WORD),
         "start_date": Field(SubscriptionTable.start_date, Kind.TIME),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orchestrator.errors import UnknownWorkflowError
-from orchestrator.language.vocabulary import Actor
+from orchestrator.language.vocabulary import Actor, Target
 from orchestrator.services.catalog_views import WorkflowStepView, WorkflowView, workflow_view
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
@@ -23,7 +23,7 @@ WORKFLOW_LIST = ListDefinition(
     {
         "workflow_id": Field(WorkflowTable.workflow_id, Kind.UUID),
         "name": Field(WorkflowTable.name, Kind.TEXT),
-        "target": Field(WorkflowTable.target, Kind.WORD),
+        "target": Field(WorkflowTable.target, Kind.WORD, words=tuple(Target)),
         "is_task": Field(WorkflowTable.is_task, Kind.BOOLEAN),
         "description": Field(WorkflowTable.description, Kind.TEXT),
         "created_at": Field(WorkflowTable.created_at, Kind.TIME),

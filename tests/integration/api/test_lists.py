@@ -191,6 +191,8 @@ def test_a_filter_by_ids_takes_alternatives(client: FlaskClient, rows: Rows) -> 
         ({"filter": "start_date,soon"}, "no time"),
         ({"filter": "start_date,9999-12-31"}, "no time"),
         ({"filter": "product_id,17"}, "no UUID"),
+        ({"filter": "status,activ"}, "there is no status 'activ'; there are initial, active, "),
+        ({"filter": "status,active|!compeleted"}, "no status 'compeleted'"),
         ({"filter": 'note,"open'}, "cannot be read"),
         ({"sort": "colour"}, "customer_id"),
         ({"sort": "desc,status"}, "a field comes first"),
@@ -200,6 +202,27 @@ def test_a_filter_or_sort_that_cannot_be_is_refused_in_words(
     client: FlaskClient, query: dict[str, str], says: str
 ) -> None:
     assert says in refusal(client, 400, **query)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "says"),
+    [
+        ("processes", "lastStatus", "running"),
+        ("processes", "status", "awaiting_callback"),
+        ("processes", "target", "RECONCILE"),
+        ("processes", "waiting_for", "retry, time, children"),
+        ("workflows", "target", "RECONCILE"),
+        ("products", "status", "end of life"),
+        ("product_blocks", "status", "end of life"),
+        ("schedules", "overlap", "skip, queue, allow"),
+    ],
+)
+def test_a_word_that_a_field_never_has_is_refused_naming_those_that_it_can_have(
+    client: FlaskClient, path: str, name: str, says: str
+) -> None:
+    response = client.get(f"/api/{path}/", query_string={"filter": f"{name},no such word"})
+    assert response.status_code == 400
+    assert says in response.json["detail"]
 
 
 @pytest.mark.parametrize("query", [{"page": -1}, {"page": 0}, {"page": "x"}, {"page_size": 501}, {"page": 10**30}])
@@ -216,10 +239,12 @@ def test_a_parameter_that_nobody_knows_is_refused(client: FlaskClient) -> None:
 
 def test_the_link_to_the_next_page_keeps_filter_and_sort(client: FlaskClient, rows: Rows) -> None:
     rows.subscriptions(rows.product(), 3)
-    response = client.get(URL, query_string={"filter": "status,active|x", "sort": "-description", "page_size": 2})
+    response = client.get(
+        URL, query_string={"filter": "status,active|terminated", "sort": "-description", "page_size": 2}
+    )
     link = response.headers["Link"]
     query = parse_qs(urlsplit(link[1 : link.index(">")]).query)
-    assert query["filter"] == ["status,active|x"]
+    assert query["filter"] == ["status,active|terminated"]
     assert [item["description"] for item in client.get(link[1 : link.index(">")]).json] == ["Port 0"]
 
 
