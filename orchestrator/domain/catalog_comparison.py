@@ -4,38 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from orchestrator.domain.catalog_differences import (
-    BlockExtra,
-    BlockMissing,
-    CatalogDifference,
-    FixedInputDiffers,
-    FixedInputExtra,
-    FixedInputMissing,
-    ProductBlockExtra,
-    ProductBlockMissing,
-    ProductDiffers,
-    ProductExtra,
-    ProductMissing,
-    ProductWithoutWorkflows,
-    RelationExtra,
-    RelationMissing,
-    ResourceTypeDiffers,
-    ResourceTypeExtra,
-    ResourceTypeMissing,
-    ValuesMissing,
-    WorkflowDiffers,
-    WorkflowExtra,
-    WorkflowMissing,
-    WorkflowProductExtra,
-    WorkflowProductMissing,
-    WorkflowWithoutProduct,
-)
+from orchestrator.domain import catalog_differences as differences
 from orchestrator.domain.catalog_in_code import CodeBlock, CodeCatalog, CodeField, CodeProduct, CodeWorkflow
 from orchestrator.language.vocabulary import ON_EVERY_PRODUCT, Target
 from orchestrator.storage.catalog_reading import ENDED, StoredBlock, StoredCatalog, StoredProduct, StoredWorkflow
 
 
-def catalog_differences(code: CodeCatalog, stored: StoredCatalog) -> tuple[CatalogDifference, ...]:
+def catalog_differences(code: CodeCatalog, stored: StoredCatalog) -> tuple[differences.CatalogDifference, ...]:
     """Everything that differs, in an order that depends on names alone.
 
     Products at the end of their life, and their blocks, need no code.
@@ -43,7 +18,7 @@ def catalog_differences(code: CodeCatalog, stored: StoredCatalog) -> tuple[Catal
     return (*_products(code, stored), *_blocks(code, stored), *_workflows(code, stored))
 
 
-def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[differences.CatalogDifference]:
     served = {
         product
         for workflow in code.workflows.values()
@@ -55,14 +30,14 @@ def _products(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDiffe
         if wanted is not None and present is not None:
             yield from _product(wanted, present)
         elif wanted is not None:
-            yield ProductMissing(wanted)
+            yield differences.ProductMissing(wanted)
         elif present is not None and present.status != ENDED:
-            yield ProductExtra(present)
+            yield differences.ProductExtra(present)
         if wanted is not None and name not in served and not (present and present.workflows - ON_EVERY_PRODUCT):
-            yield ProductWithoutWorkflows(name)
+            yield differences.ProductWithoutWorkflows(name)
 
 
-def _product(wanted: CodeProduct, present: StoredProduct) -> Iterator[CatalogDifference]:
+def _product(wanted: CodeProduct, present: StoredProduct) -> Iterator[differences.CatalogDifference]:
     name, facts = wanted.name, wanted.facts
     for attribute, in_code, in_database in (
         ("product_type", facts.product_type, present.product_type),
@@ -70,57 +45,57 @@ def _product(wanted: CodeProduct, present: StoredProduct) -> Iterator[CatalogDif
         ("description", facts.description, present.description),
     ):
         if in_code is not None and in_code != in_database:
-            yield ProductDiffers(name, attribute, in_code, in_database)
+            yield differences.ProductDiffers(name, attribute, in_code, in_database)
     for key in sorted({*wanted.fixed_inputs, *present.fixed_inputs}):
         if key not in present.fixed_inputs:
-            yield FixedInputMissing(name, key, wanted.fixed_inputs[key])
+            yield differences.FixedInputMissing(name, key, wanted.fixed_inputs[key])
         elif key in wanted.fixed_inputs:
             value = wanted.fixed_inputs[key]
             if value is not None and value != present.fixed_inputs[key]:
-                yield FixedInputDiffers(name, key, value, present.fixed_inputs[key])
+                yield differences.FixedInputDiffers(name, key, value, present.fixed_inputs[key])
         elif key not in wanted.optional:
-            yield FixedInputExtra(name, key, present.fixed_inputs[key])
+            yield differences.FixedInputExtra(name, key, present.fixed_inputs[key])
     for block in sorted(wanted.blocks - present.blocks):
-        yield ProductBlockMissing(name, block)
+        yield differences.ProductBlockMissing(name, block)
     for block in sorted(present.blocks - wanted.reachable):
-        yield ProductBlockExtra(name, block)
+        yield differences.ProductBlockExtra(name, block)
 
 
-def _blocks(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+def _blocks(code: CodeCatalog, stored: StoredCatalog) -> Iterator[differences.CatalogDifference]:
     ended = blocks_of_ended(stored)
     for name in sorted({*code.blocks, *stored.blocks}):
         wanted, present = code.blocks.get(name), stored.blocks.get(name)
         if wanted is not None and present is not None:
             yield from _block(wanted, present)
         elif wanted is not None:
-            yield BlockMissing(wanted)
+            yield differences.BlockMissing(wanted)
         elif present is not None and present.status != ENDED and name not in ended:
-            yield BlockExtra(present)
+            yield differences.BlockExtra(present)
 
 
-def _block(wanted: CodeBlock, present: StoredBlock) -> Iterator[CatalogDifference]:
+def _block(wanted: CodeBlock, present: StoredBlock) -> Iterator[differences.CatalogDifference]:
     for name in sorted({*wanted.fields, *present.resource_types}):
         field, values = wanted.fields.get(name), present.values.get(name)
         kinds = frozenset[str]() if values is None else values.kinds
         if field is None:
             holding = 0 if values is None else sum(values.counts.values())
-            yield ResourceTypeExtra(wanted.name, name, holding, kinds)
+            yield differences.ResourceTypeExtra(wanted.name, name, holding, kinds)
             continue
         lacking = lacking_values(field, present, {} if values is None else values.counts)
         if name not in present.resource_types:
-            yield ResourceTypeMissing(wanted.name, field, lacking)
+            yield differences.ResourceTypeMissing(wanted.name, field, lacking)
             continue
         stated = present.resource_types[name]
         if stated is not None and stated != field.type_name:
-            yield ResourceTypeDiffers(wanted.name, field, stated, True, kinds)
+            yield differences.ResourceTypeDiffers(wanted.name, field, stated, True, kinds)
         elif stated is None and not kinds <= field.kinds:
-            yield ResourceTypeDiffers(wanted.name, field, " or ".join(sorted(kinds)), False, kinds)
+            yield differences.ResourceTypeDiffers(wanted.name, field, " or ".join(sorted(kinds)), False, kinds)
         if lacking:
-            yield ValuesMissing(wanted.name, field, lacking)
+            yield differences.ValuesMissing(wanted.name, field, lacking)
     for block in sorted(wanted.depends_on - present.depends_on):
-        yield RelationMissing(wanted.name, block)
+        yield differences.RelationMissing(wanted.name, block)
     for block in sorted(present.depends_on - wanted.depends_on):
-        yield RelationExtra(wanted.name, block)
+        yield differences.RelationExtra(wanted.name, block)
 
 
 def lacking_values(field: CodeField, block: StoredBlock, holding: Mapping[str, int]) -> int:
@@ -144,7 +119,7 @@ def blocks_of_ended(stored: StoredCatalog) -> frozenset[str]:
     return frozenset(reached)
 
 
-def _workflows(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDifference]:
+def _workflows(code: CodeCatalog, stored: StoredCatalog) -> Iterator[differences.CatalogDifference]:
     for name in sorted({*code.workflows, *stored.workflows}):
         wanted, present = code.workflows.get(name), stored.workflows.get(name)
         if wanted is not None and present is not None:
@@ -152,27 +127,27 @@ def _workflows(code: CodeCatalog, stored: StoredCatalog) -> Iterator[CatalogDiff
             coming = code.products.keys() - stored.products.keys() if name in ON_EVERY_PRODUCT else frozenset()
             yield from _workflow(wanted, present, code.products, coming)
         elif wanted is not None:
-            yield WorkflowMissing(wanted)
+            yield differences.WorkflowMissing(wanted)
         elif present is not None:
-            yield WorkflowExtra(present)
+            yield differences.WorkflowExtra(present)
 
 
 def _workflow(
     wanted: CodeWorkflow, present: StoredWorkflow, in_code: Collection[str], coming: Collection[str]
-) -> Iterator[CatalogDifference]:
+) -> Iterator[differences.CatalogDifference]:
     name = wanted.name
     # Of tasks the database may say whether they are SYSTEM or VALIDATE: its target wins over that of the decorator.
     if wanted.target != present.target and not (wanted.is_task and present.is_task):
-        yield WorkflowDiffers(name, "target", wanted.target, present.target)
+        yield differences.WorkflowDiffers(name, "target", wanted.target, present.target)
     if wanted.description != present.description:
-        yield WorkflowDiffers(name, "description", wanted.description, present.description)
+        yield differences.WorkflowDiffers(name, "description", wanted.description, present.description)
     if wanted.is_task != present.is_task:
-        yield WorkflowDiffers(name, "is_task", wanted.is_task, present.is_task)
+        yield differences.WorkflowDiffers(name, "is_task", wanted.is_task, present.is_task)
     for product in sorted((wanted.products or frozenset()) - present.products - frozenset(coming)):
-        yield WorkflowProductMissing(name, product)
+        yield differences.WorkflowProductMissing(name, product)
     if wanted.products is not None:
         for product in sorted((present.products & frozenset(in_code)) - wanted.products):
-            yield WorkflowProductExtra(name, product)
+            yield differences.WorkflowProductExtra(name, product)
     serves_none = not wanted.products and not present.products and name not in ON_EVERY_PRODUCT
     if serves_none and wanted.target != Target.SYSTEM:
-        yield WorkflowWithoutProduct(name)
+        yield differences.WorkflowWithoutProduct(name)

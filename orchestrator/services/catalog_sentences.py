@@ -5,32 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from orchestrator.domain.catalog_differences import (
-    BlockExtra,
-    BlockMissing,
-    CatalogDifference,
-    FixedInputDiffers,
-    FixedInputExtra,
-    FixedInputMissing,
-    ProductBlockExtra,
-    ProductBlockMissing,
-    ProductDiffers,
-    ProductExtra,
-    ProductMissing,
-    ProductWithoutWorkflows,
-    RelationExtra,
-    RelationMissing,
-    ResourceTypeDiffers,
-    ResourceTypeExtra,
-    ResourceTypeMissing,
-    ValuesMissing,
-    WorkflowDiffers,
-    WorkflowExtra,
-    WorkflowMissing,
-    WorkflowProductExtra,
-    WorkflowProductMissing,
-    WorkflowWithoutProduct,
-)
+from orchestrator.domain import catalog_differences as differences
 
 REVISION: Final = "Write a revision: `orchestrator db revision --autogenerate`."
 NO_CODE: Final = "Name its package in ORCHESTRATOR_CATALOG, or take it out: `orchestrator db revision --autogenerate`."
@@ -46,77 +21,77 @@ class Sentence:
     mend: str
 
 
-def sentence_of(difference: CatalogDifference) -> Sentence:
+def sentence_of(difference: differences.CatalogDifference) -> Sentence:
     """The difference in words."""
     where, what, mend = _words(difference)
     return Sentence(type(difference).__name__, where, what, mend)
 
 
-def _words(difference: CatalogDifference) -> tuple[str, str, str]:
+def _words(difference: differences.CatalogDifference) -> tuple[str, str, str]:
     match difference:
-        case ProductMissing(product):
+        case differences.ProductMissing(product):
             return f"product {product.name}", "The code has this product, the database does not know it.", REVISION
-        case ProductExtra(product):
+        case differences.ProductExtra(product):
             held = _number(sum(product.subscriptions.values()), "subscription")
             return f"product {product.name}", f"The database has this product ({held}), the code does not.", NO_CODE
-        case ProductDiffers(product, attribute, in_code, in_database):
+        case differences.ProductDiffers(product, attribute, in_code, in_database):
             return f"product {product}", _differs(attribute, in_code, in_database), REVISION
-        case FixedInputMissing(product, name, value):
+        case differences.FixedInputMissing(product, name, value):
             return f"product {product}", f"The fixed input {name} is missing in the database.", _state_value(value)
-        case FixedInputExtra(product, name, value):
+        case differences.FixedInputExtra(product, name, value):
             what = f"The database has a fixed input {name} ({value!r}), the model does not."
             return f"product {product}", what, REVISION
-        case FixedInputDiffers(product, name, in_code, in_database):
+        case differences.FixedInputDiffers(product, name, in_code, in_database):
             return f"product {product}", _differs(f"the fixed input {name}", in_code, in_database), REVISION
-        case ProductBlockMissing(product, block):
+        case differences.ProductBlockMissing(product, block):
             what = f"The model has the block {block}, the database does not link it to the product."
             return f"product {product}", what, REVISION
-        case ProductBlockExtra(product, block):
+        case differences.ProductBlockExtra(product, block):
             what = f"The database links the block {block} to the product, the model does not have it."
             return f"product {product}", what, REVISION
-        case BlockMissing(block):
+        case differences.BlockMissing(block):
             return f"block {block.name}", "The code has this block, the database does not know it.", REVISION
-        case BlockExtra(block):
+        case differences.BlockExtra(block):
             held = _number(sum(block.instances.values()), "block of subscriptions", "blocks of subscriptions")
             return f"block {block.name}", f"The database has this block ({held}), the code does not.", NO_CODE
-        case RelationMissing(block, depends_on):
+        case differences.RelationMissing(block, depends_on):
             what = f"In the code it may refer to {depends_on}, in the database not."
             return f"block {block}", what, REVISION
-        case RelationExtra(block, depends_on):
+        case differences.RelationExtra(block, depends_on):
             what = f"In the database it may refer to {depends_on}, in the code not."
             return f"block {block}", what, REVISION
-        case ResourceTypeMissing(block, field, lacking):
+        case differences.ResourceTypeMissing(block, field, lacking):
             needed = f"; {_number(lacking, 'live block')} will need a value" if lacking else ""
             what = f"The code has a value {field.name} ({field.type_name}), the database does not know it{needed}."
             return f"block {block}", what, REVISION
-        case ResourceTypeExtra(block, name, holding, _):
+        case differences.ResourceTypeExtra(block, name, holding, _):
             what = f"The database has a resource type {name} ({_number(holding, 'value')}), the code does not."
             return f"block {block}", what, REVISION
-        case ResourceTypeDiffers(block, field, in_database, is_stated, _):
+        case differences.ResourceTypeDiffers(block, field, in_database, is_stated, _):
             stored = in_database if is_stated else f"values that are JSON of the kind {in_database}"
             what = f"{field.name} is {field.type_name} in the code, and {stored} in the database."
             return f"block {block}", what, REVISION
-        case ValuesMissing(block, field, lacking):
+        case differences.ValuesMissing(block, field, lacking):
             what = f"{_number(lacking, 'live block')} lack a value of {field.name}, which the model needs."
             mend = f'Fill it in: `orchestrator db revision --autogenerate --default "{block}.{field.name}=..."`.'
             return f"block {block}", what, mend
-        case WorkflowMissing(workflow):
+        case differences.WorkflowMissing(workflow):
             return f"workflow {workflow.name}", "The code has this workflow, the database does not know it.", REVISION
-        case WorkflowExtra(workflow):
+        case differences.WorkflowExtra(workflow):
             held = _number(workflow.unfinished, "unfinished process", "unfinished processes")
             return f"workflow {workflow.name}", f"The database has this workflow ({held}), the code does not.", NO_CODE
-        case WorkflowDiffers(workflow, attribute, in_code, in_database):
+        case differences.WorkflowDiffers(workflow, attribute, in_code, in_database):
             return f"workflow {workflow}", _differs(attribute, in_code, in_database), REVISION
-        case WorkflowProductMissing(workflow, product):
+        case differences.WorkflowProductMissing(workflow, product):
             what = f"In the code it is for the product {product}, in the database not."
             return f"workflow {workflow}", what, REVISION
-        case WorkflowProductExtra(workflow, product):
+        case differences.WorkflowProductExtra(workflow, product):
             what = f"In the database it is for the product {product}, in the code not."
             return f"workflow {workflow}", what, REVISION
-        case WorkflowWithoutProduct(workflow):
+        case differences.WorkflowWithoutProduct(workflow):
             what = "It is for no product, so it can never be started."
             return f"workflow {workflow}", what, 'Say for which: `catalog.add_workflow(..., products=["..."])`.'
-        case ProductWithoutWorkflows(product):
+        case differences.ProductWithoutWorkflows(product):
             what = "No workflow is for this product, so it can never be ordered."
             return f"product {product}", what, "Register a workflow that is for it."
         case _:

@@ -7,32 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 from uuid import UUID, uuid5
 
-from orchestrator.domain.catalog_differences import (
-    BlockExtra,
-    BlockMissing,
-    CatalogDifference,
-    FixedInputDiffers,
-    FixedInputExtra,
-    FixedInputMissing,
-    ProductBlockExtra,
-    ProductBlockMissing,
-    ProductDiffers,
-    ProductExtra,
-    ProductMissing,
-    ProductWithoutWorkflows,
-    RelationExtra,
-    RelationMissing,
-    ResourceTypeDiffers,
-    ResourceTypeExtra,
-    ResourceTypeMissing,
-    ValuesMissing,
-    WorkflowDiffers,
-    WorkflowExtra,
-    WorkflowMissing,
-    WorkflowProductExtra,
-    WorkflowProductMissing,
-    WorkflowWithoutProduct,
-)
+from orchestrator.domain import catalog_differences as differences
 from orchestrator.domain.catalog_in_code import TASKS, CodeBlock, CodeCatalog, CodeField, CodeProduct, CodeWorkflow
 from orchestrator.language.vocabulary import Target
 from orchestrator.services.catalog_choices import Chosen, Names, Rename
@@ -117,59 +92,59 @@ class Writer:
                 function = "rename_product_block" if kind == "block" else f"rename_{kind}"
                 return _both_ways(function, (old, new), function, (new, old))
 
-    def _mended(self, difference: CatalogDifference) -> Iterator[Pair]:
+    def _mended(self, difference: differences.CatalogDifference) -> Iterator[Pair]:
         match difference:
-            case ProductMissing(product):
+            case differences.ProductMissing(product):
                 yield self._new_product(product)
-            case ProductExtra(gone_product):
+            case differences.ProductExtra(gone_product):
                 yield _retired("product", gone_product.name)
-            case ProductDiffers(name, attribute, in_code, in_database):
+            case differences.ProductDiffers(name, attribute, in_code, in_database):
                 yield (
                     Call("update_product", (name,), {attribute: in_code}),
                     Call("update_product", (name,), {attribute: in_database}),
                 )
-            case FixedInputMissing(name, key, value):
+            case differences.FixedInputMissing(name, key, value):
                 entry = {key: (value, self._id("fixed input", f"{name}.{key}"))}
                 yield _both_ways("create_fixed_inputs", (name, entry), "delete_fixed_inputs", (name, [key]))
-            case FixedInputExtra(name, key, _):
+            case differences.FixedInputExtra(name, key, _):
                 yield _retired("fixed_input", name, key)
-            case FixedInputDiffers(name, key, in_code, in_database):
+            case differences.FixedInputDiffers(name, key, in_code, in_database):
                 function = "update_fixed_inputs"
                 yield _both_ways(function, (name, {key: in_code}), function, (name, {key: in_database}))
-            case ProductBlockMissing(name, part):
+            case differences.ProductBlockMissing(name, part):
                 yield _both_ways("link_product_blocks", (name, [part]), "unlink_product_blocks", (name, [part]))
-            case ProductBlockExtra(name, part):
+            case differences.ProductBlockExtra(name, part):
                 yield _both_ways("unlink_product_blocks", (name, [part]), "link_product_blocks", (name, [part]))
-            case BlockMissing(block):
+            case differences.BlockMissing(block):
                 yield from self._new_block(block)
-            case BlockExtra(gone_block):
+            case differences.BlockExtra(gone_block):
                 yield _retired("product_block", gone_block.name)
-            case RelationMissing(name, other):
+            case differences.RelationMissing(name, other):
                 yield _both_ways("relate_product_blocks", (name, [other]), "unrelate_product_blocks", (name, [other]))
-            case RelationExtra(name, other):
+            case differences.RelationExtra(name, other):
                 yield _both_ways("unrelate_product_blocks", (name, [other]), "relate_product_blocks", (name, [other]))
-            case ResourceTypeMissing(name, field, _):
+            case differences.ResourceTypeMissing(name, field, _):
                 yield from self._new_resource_type(name, field)
-            case ResourceTypeExtra(name, key, _, _):
+            case differences.ResourceTypeExtra(name, key, _, _):
                 yield _retired("resource_type", name, key)
-            case ResourceTypeDiffers():
+            case differences.ResourceTypeDiffers():
                 yield from self._other_type(difference)
-            case ValuesMissing(name, field, _):
+            case differences.ValuesMissing(name, field, _):
                 yield Call("fill_values", (name, field.name, self._chosen.defaults[name, field.name])), None
-            case WorkflowMissing(workflow):
+            case differences.WorkflowMissing(workflow):
                 yield self._new_workflow(workflow)
-            case WorkflowExtra(gone_workflow):
+            case differences.WorkflowExtra(gone_workflow):
                 yield _retired("workflow", gone_workflow.name)
-            case WorkflowDiffers(name, attribute, code_value, stored_value):
+            case differences.WorkflowDiffers(name, attribute, code_value, stored_value):
                 yield (
                     Call("update_workflow", (name,), {attribute: code_value}),
                     Call("update_workflow", (name,), {attribute: stored_value}),
                 )
-            case WorkflowProductMissing(name, product_name):
+            case differences.WorkflowProductMissing(name, product_name):
                 yield _both_ways("link_workflow", (name, [product_name]), "unlink_workflow", (name, [product_name]))
-            case WorkflowProductExtra(name, product_name):
+            case differences.WorkflowProductExtra(name, product_name):
                 yield _both_ways("unlink_workflow", (name, [product_name]), "link_workflow", (name, [product_name]))
-            case WorkflowWithoutProduct() | ProductWithoutWorkflows():
+            case differences.WorkflowWithoutProduct() | differences.ProductWithoutWorkflows():
                 pass  # the code has to say more
             case _:
                 assert_never(difference)
@@ -223,7 +198,7 @@ class Writer:
         if has_default:
             yield Call("fill_values", (block, field.name, self._chosen.defaults[block, field.name])), None
 
-    def _other_type(self, difference: ResourceTypeDiffers) -> Iterator[Pair]:
+    def _other_type(self, difference: differences.ResourceTypeDiffers) -> Iterator[Pair]:
         block, field = difference.block, difference.field
         place = (block, field.name)
         conversion = self._conversions[place]
