@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from copy import deepcopy
 
 import orjson
 from uuid_utils.compat import uuid7
@@ -21,7 +20,7 @@ from orchestrator.errors import (
     UnknownWorkflowError,
 )
 from orchestrator.language.actions import Children
-from orchestrator.language.json_values import to_json
+from orchestrator.language.json_values import copy_json, to_json
 from orchestrator.language.outcomes import Child, Done, Outcome, WaitsForChildren
 from orchestrator.language.transitions import ENDED
 from orchestrator.language.vocabulary import ProcessStatus, State
@@ -47,7 +46,7 @@ def wait_for_children(
     claim = place.claim
     here = {"seq": claim.seq, "position": claim.position, "generation": claim.generation, "key": place.key}
     if connection.row(HAVE_STARTED, here) is None:
-        children = tuple(action.children(deepcopy(state)))
+        children = tuple(action.children(copy_json(state)))
         twice = [branch for branch, count in Counter(child.branch for child in children).items() if count > 1]
         if twice:
             raise AuthoringError(f"step {place.name!r} ({place.key}) starts more than one child called {twice[0]!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Protocol, assert_never
@@ -12,6 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from orchestrator.errors import ArgumentError, MissingParameterError
+from orchestrator.language.json_values import copy_json
 from orchestrator.language.parameters import (
     NOTHING,
     Coerced,
@@ -66,7 +66,7 @@ def build_arguments(
 def _argument(parameter: Parameter, state: State, loader: ModelLoader, extras: Mapping[str, object], label: str) -> Any:
     reader = parameter.reader
     if isinstance(reader, WholeState):
-        return deepcopy(state)
+        return copy_json(state)
     if parameter.name in state:
         value = state[parameter.name]
     elif parameter.name in extras:
@@ -92,12 +92,12 @@ class _UnfitError(Exception):
 def _read(reader: Reader, value: Any, loader: ModelLoader) -> Any:
     match reader:
         case WholeState() | Raw():
-            return deepcopy(value)
+            return copy_json(value)
         case Text():
             return _text(value)
         case Coerced(adapter):
             try:
-                return adapter.validate_python(deepcopy(value))
+                return adapter.validate_python(copy_json(value))
             except ValidationError as error:
                 raise _UnfitError(_reasons(error)) from error
         case OneModel(annotation, optional):

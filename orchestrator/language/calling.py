@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from orchestrator.errors import AuthoringError, StepResultError
-from orchestrator.language.actions import Lens, When
+from orchestrator.language.actions import Lens, When, Wrapper
 from orchestrator.language.arguments import NO_EXTRAS, ModelLoader, build_arguments
+from orchestrator.language.json_values import copy_json
 from orchestrator.language.outcomes import Done, Skipped
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import REMOVED, State
@@ -118,12 +118,13 @@ def focus_on(step: Step, state: State) -> Focus | Skipped:
         StepResultError: a lens does not give a dict.
     """
     label = label_of(step, state)
-    if not step.wrappers:
-        return Focus(label, state, state)
-    # Authors' predicates and lenses get a copy: one that changes it must not change what deltas are measured against.
-    inner = deepcopy(state)
+    inner, is_copy = state, False
     lenses: list[tuple[Lens, State]] = []
     for wrapper in step.wrappers:
+        if not is_copy and not _changes_nothing(wrapper):
+            # Authors' predicates and lenses get a copy: what one of them changes in it must not change what deltas are
+            # measured against.
+            inner, is_copy = copy_json(inner), True
         match wrapper:
             case When(predicate):
                 if not predicate(inner):
@@ -134,6 +135,11 @@ def focus_on(step: Step, state: State) -> Focus | Skipped:
             case _:
                 assert_never(wrapper)
     return Focus(label, state, inner, tuple(lenses))
+
+
+def _changes_nothing(wrapper: Wrapper) -> bool:
+    """Whether none of its functions is an author's: those of `focussteps` leave what they are given as it is."""
+    return isinstance(wrapper, Lens) and wrapper.key is not None
 
 
 def read_result(result: object, label: str) -> Done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from orchestrator.errors import AuthoringError, TimerError
 from orchestrator.language.actions import Duration, Moment, Sleep, Until
+from orchestrator.language.json_values import copy_json
 from orchestrator.language.step_checks import check_name
 from orchestrator.language.step_keys import key_of
 from orchestrator.language.step_list import Step
@@ -71,7 +71,7 @@ def moment_of(action: Sleep | Until, state: State, now: datetime) -> datetime:
     """
     match action:
         case Sleep(duration):
-            seconds = _seconds(duration(deepcopy(state)) if callable(duration) else duration)
+            seconds = _seconds(duration(copy_json(state)) if callable(duration) else duration)
             try:
                 return now + timedelta(seconds=seconds)
             except OverflowError:
@@ -81,7 +81,7 @@ def moment_of(action: Sleep | Until, state: State, now: datetime) -> datetime:
                 raise TimerError(f"the state has no {name!r} to wait until")
             return _moment(state[name])
         case Until(moment):
-            return _moment(moment(deepcopy(state)) if callable(moment) else moment)
+            return _moment(moment(copy_json(state)) if callable(moment) else moment)
 
 
 def _timer(own_key: str, action: Sleep | Until, key: str | None, name: str) -> Step:

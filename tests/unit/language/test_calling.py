@@ -165,6 +165,15 @@ def test_a_predicate_that_changes_the_state_changes_nothing():
     assert before == {"a": {"b": 1}}
 
 
+def test_a_predicate_in_a_lens_changes_a_copy_of_its_part():
+    before = {"port": {"a": {"b": 1}}, "other": [1]}
+    predicate = conditional(lambda part: part["a"].update(b=2) is None)
+    assert outcome(focussteps("port")(predicate(returning({"c": 1})))[0], before) == Done(
+        {"port": {"a": {"b": 2}, "c": 1}}
+    )
+    assert before == {"port": {"a": {"b": 1}}, "other": [1]}
+
+
 def test_a_focused_step_reads_and_writes_its_part_only():
     @step("Rename")
     def rename(name: str, state: State) -> State:
