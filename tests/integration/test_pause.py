@@ -223,6 +223,24 @@ def test_more_processes_than_one_batch_are_all_rung_for(world: World) -> None:
     assert len(rung) == 1101
 
 
+def test_of_very_many_processes_the_clock_rings_for_those_that_the_end_of_a_pause_leaves_to_it(
+    world: World, sweep: Sweep
+) -> None:
+    begun(world)
+    world.query(
+        "INSERT INTO processes (process_id, workflow_id, version_id, target, step_key, created_by, rung_at) SELECT "
+        "gen_random_uuid(), workflow_id, version_id, target, step_key, 'tests', 'epoch' "
+        "FROM processes, generate_series(1, 2599)"
+    )
+    pause(world)
+    world.bell.rings.clear()
+    unpause(world)
+    rung = [ring.seq for ring in world.bell.rings]
+    assert len(rung) == 2000
+    by_the_clock = [ring.seq for ring in sweep.find(lambda: {"": len(rung)})]
+    assert sorted(rung + by_the_clock) == sorted(seq for (seq,) in world.query("SELECT seq FROM processes"))
+
+
 def test_pauses_under_load_lose_and_repeat_no_step(world: World, database_url: str) -> None:
     started = [begun(world) for _ in range(30)]
     stop = threading.Event()
