@@ -22,6 +22,7 @@ from orchestrator.errors import LostAttemptsError, MissingCodeError
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.transitions import FAILED, RUNNABLE, Transition
 from orchestrator.language.vocabulary import ProcessStatus
+from orchestrator.storage.engine_statements import SWITCHED_AT
 
 log = structlog.get_logger(__name__)
 
@@ -147,8 +148,12 @@ class StepRunner:
         return None if transition is None else (_report(place, transition, attempt.rings), attempt.next)
 
     def _may_wait_for_code(self, claim: Claim) -> bool:
-        since = claim.waiting_since or claim.claimed_at
-        return claim.claimed_at - since < timedelta(seconds=self._limits.code_wait)
+        since, patience = claim.waiting_since or claim.claimed_at, timedelta(seconds=self._limits.code_wait)
+        if claim.claimed_at - since < patience:
+            return True
+        # While the engine is paused no worker can take it, with its code or without: it waits anew after that.
+        row = self._connection.row(SWITCHED_AT)
+        return row is not None and since < row[0] and claim.claimed_at - row[0] < patience
 
     def _missing_code(self, place: Place) -> str:
         version = place.version

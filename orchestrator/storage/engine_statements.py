@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from sqlalchemy import text
@@ -40,6 +40,9 @@ _LOCK: Final = text("SELECT paused, reason FROM engine_settings FOR NO KEY UPDAT
 _SET: Final = text("""
 UPDATE engine_settings SET paused = :paused, reason = :reason, changed_by = :changed_by, changed_at = clock_timestamp()
 """)
+
+# When the engine was last paused, or let go on; for workers.
+SWITCHED_AT: Final[LiteralString] = "SELECT changed_at FROM engine_settings"
 
 # Processes that can go on and that nobody runs, in the order of their seq. A row that is locked is being moved by
 # somebody who rings for it afterwards; nothing is found once the engine is paused again.

@@ -7,9 +7,11 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# A process that waits for its code begins to wait anew: nobody could take it meanwhile.
 _SET_PAUSED: Final = text("""
 UPDATE processes
-SET paused = :paused, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(), change_seq = change_seq + 1
+SET paused = :paused, waiting_since = NULL, rung_at = clock_timestamp(), last_modified_at = clock_timestamp(),
+    change_seq = change_seq + 1
 WHERE seq = :seq
 """)
 

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 
 from orchestrator.engine.connection import WorkerConnection
+from orchestrator.engine.runner import StepRunner
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import ConflictError, EnginePausedError, InvalidInputError, ProcessNotFoundError
+from orchestrator.language.catalog import Catalog
 from orchestrator.services.engine import EngineStatus, GlobalStatus, engine_status, set_engine_lock
 from orchestrator.services.list_queries import Condition, ListQuery
 from orchestrator.services.moving import migrate_process, rerun_process, skip_step
@@ -21,7 +23,7 @@ from orchestrator.services.process_views import list_processes, process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
 from orchestrator.storage.database import Database, libpq_url
 from orchestrator.storage.step_statements import CLAIM, step_lock_key
-from tests.integration.process_world import FAULTS, OPERATOR, World, process_world, unknown_id
+from tests.integration.process_world import FAULTS, LIMITS, OPERATOR, World, process_world, unknown_id
 
 
 @pytest.fixture
@@ -239,6 +241,35 @@ def test_of_very_many_processes_the_clock_rings_for_those_that_the_end_of_a_paus
     assert len(rung) == 2000
     by_the_clock = [ring.seq for ring in sweep.find(lambda: {"": len(rung)})]
     assert sorted(rung + by_the_clock) == sorted(seq for (seq,) in world.query("SELECT seq FROM processes"))
+
+
+@pytest.mark.parametrize("of_the_engine", [True, False])
+def test_the_time_of_a_pause_does_not_count_as_waiting_for_code(
+    world: World, database_url: str, of_the_engine: bool
+) -> None:
+    process_id = begun(world)
+    ((seq,),) = world.query("SELECT seq FROM processes")
+    connection = WorkerConnection(database_url, "without code")
+    without_code = StepRunner(connection, Catalog(), LIMITS)
+    assert without_code.run(seq) is None, "it waits for its code"
+    if of_the_engine:
+        pause(world)
+    else:
+        pause_process(world.context, OPERATOR, process_id)
+    world.query("UPDATE processes SET waiting_since = waiting_since - interval '2 minutes'")
+    if of_the_engine:
+        unpause(world)
+    else:
+        unpause_process(world.context, OPERATOR, process_id)
+
+    assert without_code.run(seq) is None
+    assert status_of(world, process_id) == "running"
+
+    for column in ("processes SET waiting_since = waiting_since", "engine_settings SET changed_at = changed_at"):
+        world.query(f"UPDATE {column} - interval '2 minutes'")
+    assert without_code.run(seq) is not None
+    assert status_of(world, process_id) == "failed"
+    connection.discard()
 
 
 def test_pauses_under_load_lose_and_repeat_no_step(world: World, database_url: str) -> None:
