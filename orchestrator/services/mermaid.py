@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from orchestrator.services.workflow_outline import Box, DrawnStep, Outline
+from orchestrator.services.workflow_outline import Box, DrawnStep, Outline, one_line
 
 _SHAPES: Final = {
     "edge": ("([", "])"),
@@ -47,8 +47,8 @@ def _lines(items: tuple[DrawnStep | Box, ...], indent: str, names: list[str]) ->
 
 
 def _text(words: str) -> str:
-    return " ".join(words.split()).translate(_ENTITIES)
+    return one_line(words).translate(_ENTITIES)
 
 
 def _yaml(words: str) -> str:
-    return "'" + " ".join(words.split()).replace("'", "''") + "'"
+    return "'" + one_line(words).replace("'", "''") + "'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from orchestrator.services.workflow_outline import Box, DrawnStep, Outline, Shape
+from orchestrator.services.workflow_outline import Box, DrawnStep, Outline, Shape, one_line
 
 _LONGEST_LINE: Final = 56
 _MARGIN, _GAP, _PADDING, _SLANT = 24.0, 26.0, 16.0, 14.0
@@ -25,8 +24,6 @@ _FILLS: Final[dict[Shape, str]] = {
 }
 _INK, _QUIET = "#0f172a", "#475569"
 _SANS, _MONO = "Helvetica, Arial, sans-serif", "Menlo, Consolas, monospace"
-# XML has no way to write these.
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def svg_of(outline: Outline) -> str:
     height = top + _stacked(placed) + _MARGIN
     size = {"width": f"{width:.0f}", "height": f"{height:.0f}", "viewBox": f"0 0 {width:.0f} {height:.0f}"}
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", **size})
-    SubElement(root, "title").text = _clean(outline.name)
+    SubElement(root, "title").text = one_line(outline.name)
     arrow = SubElement(
         SubElement(root, "defs"),
         "marker",
@@ -120,7 +117,7 @@ def _draw(root: Element, placed: _Placed, middle: float, top: float, edges: list
     left = middle - placed.width / 2
     match placed.item:
         case DrawnStep(shape=shape, key=key):
-            group = SubElement(root, "g", {"data-step": _clean(key)})
+            group = SubElement(root, "g", {"data-step": one_line(key)})
             _draw_shape(group, shape, left, top, placed.width, placed.height)
             _write(group, placed.lines, middle, top + _PADDING / 2)
             edges.append((top, top + placed.height))
@@ -166,11 +163,7 @@ def _write(parent: Element, lines: Sequence[_Line], x: float, top: float, anchor
 
 
 def _lines_of(text: str, size: float, *, font: str = _SANS, color: str = _QUIET, weight: str = "normal") -> list[_Line]:
-    return [_Line(line, size, font, color, weight) for line in textwrap.wrap(_clean(text), _LONGEST_LINE)]
-
-
-def _clean(text: str) -> str:
-    return _NO_XML.sub("\ufffd", " ".join(text.split()))
+    return [_Line(line, size, font, color, weight) for line in textwrap.wrap(one_line(text), _LONGEST_LINE)]
 
 
 def _points(corners: list[tuple[float, float]]) -> str:

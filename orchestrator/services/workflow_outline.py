@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -31,6 +32,10 @@ _SHAPES: Final[dict[str, Shape]] = {
 }
 
 
+# Control characters, of which a terminal makes what it likes, and what XML or UTF-8 has no way to write.
+_UNSHOWABLE: Final = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 @dataclass(frozen=True)
 class DrawnStep:
     """A step: what people call it, its key, and a line for each thing that is marked on it."""
@@ -58,6 +63,11 @@ class Outline:
     description: str
     marks: tuple[str, ...]
     items: tuple[DrawnStep | Box, ...]
+
+
+def one_line(text: str) -> str:
+    """The text as it can be drawn: white space as single blanks, what cannot be shown as the replacement character."""
+    return _UNSHOWABLE.sub("\ufffd", " ".join(text.split()))
 
 
 def outline_of(workflow: Workflow) -> Outline:
