@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from orchestrator.domain.shape import BlockField, DomainModel, kind_named, shape_of
 from orchestrator.errors import BlockCycleError, ValuesDoNotFitError
 from orchestrator.language.vocabulary import SubscriptionLifecycle
-from orchestrator.storage.subscription_statements import BlockRow, TreeRows
+from orchestrator.storage.block_trees import BlockRow, TreeRows
 
 
 class BlockAssembly:

@@ -13,9 +13,9 @@ from orchestrator.domain.assembly import BlockAssembly, values_must_fit
 from orchestrator.domain.shape import BlockField, DomainModel, shape_of
 from orchestrator.errors import AuthoringError, BlockNotFoundError, InvalidInputError
 from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.storage.block_trees import load_block
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_relations import BlockUse, blocks_depended_on, blocks_using
-from orchestrator.storage.subscription_statements import load_block
 
 
 class ProductBlockModel(DomainModel):

@@ -14,6 +14,7 @@ from orchestrator.domain.usage import SubscriptionFacts
 from orchestrator.errors import BlockCycleError, OrchestratorError, ProductNotRegisteredError, ValuesDoNotFitError
 from orchestrator.language.json_values import to_json
 from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.storage.block_trees import TreeRows, root_links
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_relations import (
     RelatedSubscription,
@@ -22,7 +23,7 @@ from orchestrator.storage.subscription_relations import (
     subscriptions_using,
     usage_of,
 )
-from orchestrator.storage.subscription_statements import SubscriptionTree, TreeRows, root_links
+from orchestrator.storage.subscription_statements import SubscriptionTree
 
 
 def subscription_detail(subscription_id: UUID | str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from orchestrator.domain.shape import BlockField, DomainModel, shape_of
 from orchestrator.errors import BlockCycleError, BlockOwnershipError, ValuesDoNotFitError
 from orchestrator.language.json_values import to_json
-from orchestrator.storage.subscription_statements import BlockRow
+from orchestrator.storage.block_trees import BlockRow
 
 
 @dataclass(frozen=True)

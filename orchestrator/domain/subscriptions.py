@@ -29,16 +29,15 @@ from orchestrator.errors import (
 )
 from orchestrator.language.json_values import to_json
 from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.storage.block_trees import TreeRows, root_links
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_finding import lock_subscriptions
 from orchestrator.storage.subscription_relations import subscriptions_using
 from orchestrator.storage.subscription_statements import (
     ProductRow,
     SubscriptionTree,
-    TreeRows,
     find_product,
     load_subscription,
-    root_links,
 )
 
 

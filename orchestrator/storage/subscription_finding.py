@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.orm import Session
 
+from orchestrator.storage.subscription_reach import OWNERS_OF_REACHED, STEP_DOWN
 from orchestrator.storage.subscription_relations import RelatedSubscription
 from orchestrator.storage.tables import ProductTable, SubscriptionTable
 
@@ -45,18 +46,17 @@ FROM products p WHERE p.product_type = :product_type AND p.status = 'active' ORD
 
 # In the order of their ids, so that two who lock several of them wait for each other and never in a circle. With all
 # that they use, because a save that refers to one of them locks that as well.
-_LOCK: Final = text("""
+_LOCK: Final = text(f"""
 WITH RECURSIVE reach (node) AS (
     SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = ANY(:ids)
     UNION
-    SELECT l.depends_on_id FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+    SELECT l.depends_on_id FROM {STEP_DOWN}
 )
 SELECT s.subscription_id FROM subscriptions s
-WHERE s.subscription_id = ANY(:ids) OR s.subscription_id IN (
-    SELECT i.subscription_id FROM reach JOIN subscription_instances i ON i.subscription_instance_id = reach.node)
+WHERE s.subscription_id = ANY(:ids) OR s.subscription_id = ANY (ARRAY({OWNERS_OF_REACHED}))
 ORDER BY s.subscription_id
 FOR NO KEY UPDATE OF s
-""")
+""")  # noqa: S608 - only constants
 
 
 def find_subscriptions(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from orchestrator.errors import BlockCycleError, BlockNotFoundError, BlockUnavailableError
 from orchestrator.storage.session import Origin
+from orchestrator.storage.subscription_reach import OWNERS_OF_REACHED, STEP_DOWN
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,15 @@ class LinkRow:
 
 # The subscription and all that it will refer to, however far away, in the order of their ids. Whoever saves a reference
 # that could close a circle with ours, takes, terminates or saves one of these, waits for us or we for them.
-_HOLD_ALL_BELOW: Final = text("""
+_HOLD_ALL_BELOW: Final = text(f"""
 WITH RECURSIVE reach (node) AS (
-    SELECT unnest(CAST(:ids AS uuid[]))
-    UNION
-    SELECT l.depends_on_id FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+    SELECT unnest(CAST(:ids AS uuid[])) UNION SELECT l.depends_on_id FROM {STEP_DOWN}
 )
 SELECT s.subscription_id FROM subscriptions s
-WHERE s.subscription_id = :subscription_id OR s.subscription_id IN (
-    SELECT i.subscription_id FROM reach JOIN subscription_instances i ON i.subscription_instance_id = reach.node)
+WHERE s.subscription_id = :subscription_id OR s.subscription_id = ANY (ARRAY({OWNERS_OF_REACHED}))
 ORDER BY s.subscription_id
 FOR NO KEY UPDATE OF s
-""")
+""")  # noqa: S608 - only constants
 
 _GOING_AWAY: Final = text("""
 SELECT s.subscription_id, s.status FROM subscriptions s
@@ -67,31 +65,28 @@ RETURNING depends_on_id
 """)
 
 # Does a link to another subscription's block lead back to where it begins?
-_FIND_CYCLE: Final = text("""
+_FIND_CYCLE: Final = text(f"""
 WITH RECURSIVE reach (root, node) AS (
     SELECT r.in_use_by_id, r.depends_on_id
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(in_use_by_id uuid, depends_on_id uuid)
     UNION
-    SELECT reach.root, l.depends_on_id
-    FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+    SELECT reach.root, l.depends_on_id FROM {STEP_DOWN}
 )
 SELECT root FROM reach WHERE root = node LIMIT 1
-""")
+""")  # noqa: S608 - only constants
 
 # Each link once that can be reached from a block, with what its far end is called.
-_LINKS_BELOW: Final = text("""
+_LINKS_BELOW: Final = text(f"""
 WITH RECURSIVE reach (node) AS (
-    SELECT CAST(:root AS uuid)
-    UNION
-    SELECT l.depends_on_id FROM reach JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+    SELECT CAST(:root AS uuid) UNION SELECT l.depends_on_id FROM {STEP_DOWN}
 )
 SELECT l.in_use_by_id, l.domain_model_attr, l.depends_on_id, b.name, i.subscription_id
-FROM reach
-JOIN subscription_instance_relations l ON l.in_use_by_id = reach.node
+FROM subscription_instance_relations l
 JOIN subscription_instances i ON i.subscription_instance_id = l.depends_on_id
 JOIN product_blocks b USING (product_block_id)
+WHERE l.in_use_by_id = ANY (ARRAY(SELECT node FROM reach))
 ORDER BY l.in_use_by_id, l.domain_model_attr, l.order_id
-""")
+""")  # noqa: S608 - only constants
 
 
 def hold_all_below(session: Session, subscription_id: UUID, depends_on: Iterable[UUID], origin: Origin) -> None:

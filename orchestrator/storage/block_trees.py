@@ -1,0 +1,130 @@
+"""Blocks with all that they refer to: the statements that read them as JSON, and the rows that are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString, NamedTuple
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from orchestrator.storage.subscription_reach import STEP_DOWN
+
+
+class BlockRow(NamedTuple):
+    """One block: its kind, its owner with the owner's status, its values as JSON. A tuple, as there are many."""
+
+    subscription_instance_id: UUID
+    name: str
+    subscription_id: UUID
+    status: str
+    label: str | None
+    root_attribute: str | None
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TreeRows:
+    """Blocks by id (roots in their order), and what refers to what: block, attribute, ids in their order.
+
+    The ids in them are text: it is hashed and compared much faster than UUIDs are.
+    """
+
+    blocks: dict[str, BlockRow]
+    links: dict[str, dict[str, list[str]]]
+
+
+# Blocks are looked up by arrays of ids, not joined: the planner knows nothing of how many they are, and would rather
+# read all that there are than look up the 20,000 that it expects. UNION keeps each block once, however many ways lead
+# to it, and ends when blocks refer to each other in a circle.
+_REACHED: Final[LiteralString] = """
+reached_blocks AS (
+    SELECT i.subscription_instance_id, i.product_block_id, i.label, i.root_attribute, i.root_order, i."values",
+           i.subscription_id, s.status
+    FROM subscription_instances i JOIN subscriptions s USING (subscription_id)
+    WHERE i.subscription_instance_id = ANY (ARRAY(SELECT node FROM reach))
+), reached_links AS (
+    SELECT in_use_by_id, domain_model_attr, order_id, depends_on_id FROM subscription_instance_relations
+    WHERE in_use_by_id = ANY (ARRAY(SELECT node FROM reach))
+)"""
+
+# The blocks of a subscription and their links, by its index; and what they refer to beyond them, step by step.
+WITH_BLOCKS_OF_SUBSCRIPTION: Final[LiteralString] = f"""
+WITH RECURSIVE own_blocks AS MATERIALIZED (
+    SELECT subscription_instance_id, product_block_id, label, root_attribute, root_order, "values"
+    FROM subscription_instances WHERE subscription_id = :subscription_id
+), own_links AS MATERIALIZED (
+    SELECT in_use_by_id, domain_model_attr, order_id, depends_on_id FROM subscription_instance_relations
+    WHERE in_use_by_id = ANY (ARRAY(SELECT subscription_instance_id FROM own_blocks))
+), reach (node) AS (
+    SELECT l.depends_on_id FROM own_links l
+    WHERE NOT EXISTS (SELECT FROM own_blocks o WHERE o.subscription_instance_id = l.depends_on_id)
+    UNION
+    SELECT l.depends_on_id FROM {STEP_DOWN}
+    WHERE NOT EXISTS (SELECT FROM own_blocks o WHERE o.subscription_instance_id = l.depends_on_id)
+), {_REACHED}, blocks AS (
+    SELECT *, CAST(NULL AS uuid) AS subscription_id, CAST(NULL AS text) AS status FROM own_blocks
+    UNION ALL SELECT * FROM reached_blocks
+), links AS (
+    SELECT * FROM own_links UNION ALL SELECT * FROM reached_links
+)
+"""  # noqa: S608 - only constants
+
+# Of the blocks and links that a WITH has found. No owner stands for the subscription that was asked for.
+TREE_COLUMNS: Final[LiteralString] = """
+    (SELECT json_agg(json_build_array(
+                i.subscription_instance_id, b.name, i.subscription_id, i.status, i.label, i.root_attribute, i."values")
+            ORDER BY i.root_order, i.subscription_instance_id)
+     FROM blocks i JOIN product_blocks b USING (product_block_id))::text AS blocks,
+    (SELECT json_agg(json_build_array(l.in_use_by_id, l.domain_model_attr, l.depends_on_id)
+            ORDER BY l.order_id)
+     FROM links l)::text AS links
+"""
+
+_LOAD_BLOCK: Final = text(f"""
+WITH RECURSIVE reach (node) AS (
+    SELECT CAST(:subscription_instance_id AS uuid) UNION SELECT l.depends_on_id FROM {STEP_DOWN}
+), {_REACHED}, blocks AS (SELECT * FROM reached_blocks), links AS (SELECT * FROM reached_links)
+SELECT {TREE_COLUMNS}
+""")  # noqa: S608 - only constants
+
+_UUIDS: Final = TypeAdapter(list[UUID])
+
+
+def load_block(session: Session, subscription_instance_id: UUID) -> TreeRows | None:
+    """A block with all blocks that it refers to, in one statement; None when there is none."""
+    session.flush()
+    row = session.execute(_LOAD_BLOCK, {"subscription_instance_id": subscription_instance_id}).mappings().one()
+    return None if row["blocks"] is None else read_rows(row["blocks"], row["links"])
+
+
+def read_rows(blocks: str | None, links: str | None, subscription_id: UUID | None = None, status: str = "") -> TreeRows:
+    """The rows of a tree's JSON; the subscription and its status are those of blocks that name no owner."""
+    found = orjson.loads(blocks) if blocks else []
+    owners: dict[str | None, UUID] = {owner: UUID(owner) for owner in {row[2] for row in found} if owner is not None}
+    if subscription_id is not None:
+        owners[None] = subscription_id
+    # Pydantic makes them several times as fast as UUID() does.
+    identifiers = _UUIDS.validate_python([row[0] for row in found])
+    rows = {
+        key: BlockRow(identifier, name, owners[owner], owner_status or status, label, root_attribute, values)
+        for identifier, (key, name, owner, owner_status, label, root_attribute, values) in zip(
+            identifiers, found, strict=True
+        )
+    }
+    below: dict[str, dict[str, list[str]]] = {}
+    for in_use_by, attribute, depends_on in orjson.loads(links) if links else ():
+        below.setdefault(in_use_by, {}).setdefault(attribute, []).append(depends_on)
+    return TreeRows(rows, below)
+
+
+def root_links(tree: TreeRows, subscription_id: UUID) -> dict[str, list[str]]:
+    """The root blocks of a subscription by attribute; other subscriptions' roots in the tree are not among them."""
+    roots: dict[str, list[str]] = {}
+    for key, block in tree.blocks.items():
+        if block.root_attribute is not None and block.subscription_id == subscription_id:
+            roots.setdefault(block.root_attribute, []).append(key)
+    return roots
