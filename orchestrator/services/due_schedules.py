@@ -75,7 +75,7 @@ def run_due(context: Context, schedule_id: UUID, horizon: datetime) -> bool:
         schedule_id: which one.
         horizon: a run that should have begun before this moment was missed; it stands for all that were due up to now.
     """
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = session.get(ScheduleTable, schedule_id)
         now = read_moment(session).now
         if seen is None or seen.paused or seen.due_at is None or seen.run_at is None or seen.run_at > now:
@@ -106,7 +106,7 @@ def run_due(context: Context, schedule_id: UUID, horizon: datetime) -> bool:
 
 def run_unblocked(context: Context, schedule_id: UUID) -> bool:
     """Start the run of a schedule that waited for the one before it, if that has ended; whether this was done here."""
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = session.get(ScheduleTable, schedule_id)
         if seen is None or seen.paused or is_busy(session, schedule_id):
             return False

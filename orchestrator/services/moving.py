@@ -152,7 +152,7 @@ def migrate_process(
 @contextmanager
 def _locked(context: Context, actor: Actor, process_id: UUID) -> Iterator[tuple[Session, ProcessRow]]:
     """The process, locked, after its authorizers were asked; with the subscriptions that it gave back."""
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = find_process(session, process_id)
         if seen is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")

@@ -54,7 +54,7 @@ def _set(
 ) -> ProcessRow:
     check_reason(reason)
     # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = find_process(session, process_id)
         if seen is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")

@@ -69,7 +69,7 @@ def abort_process(
     """
     check_reason(reason)
     # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = _find(session, process_id)
         workflow = context.catalog.workflows.get(seen.workflow_name)
         if workflow is not None:

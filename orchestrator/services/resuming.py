@@ -119,7 +119,7 @@ def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
 
 
 def _look(context: Context, actor: Actor, process_id: UUID, pages: Pages) -> tuple[ProcessRow, _Answer | _Retry]:
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         row = find_process(session, process_id)
         if row is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")

@@ -39,7 +39,7 @@ def create_schedule(context: Context, actor: Actor, wanted: Wanted, *, request_i
         ForbiddenError: the actor may not start it.
         FormIncompleteError, FormInvalidError, FormOverflowError, MalformedPagesError: the pages do not fit its form.
     """
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         now = read_moment(session).now
         plan = read_plan(wanted, now)
         pages, subscription_id = _checked_pages(context, session, actor, wanted)
@@ -78,7 +78,7 @@ def change_schedule(
         StaleScheduleError: it has another version by now.
         OrchestratorError: as for `create_schedule`.
     """
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = _find(session, schedule_id)
         _require_version(seen, version)
         wanted = wanted_of(seen).changed(changes)
@@ -129,7 +129,7 @@ def run_schedule(context: Context, actor: Actor, schedule_id: UUID, *, request_i
         ScheduleNotFoundError: there is no such schedule.
         OrchestratorError: its workflow may not or cannot be started, as for `start_process`.
     """
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         seen = _find(session, schedule_id)
         prepared = prepare_start(context, session, actor, seen.workflow_name, seen.pages, actor.name)
     with context.database.transaction(actor.name) as session:

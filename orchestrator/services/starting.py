@@ -99,7 +99,7 @@ def start_process(
             context.bell.ring([again])
             return Started(again.process_id)
     try:
-        with context.database.reading() as session:
+        with context.database.reading(with_authors=True) as session:
             prepared = prepare_start(context, session, actor, workflow_name, entered, reporter or actor.name)
         if request is None:
             ring = write_start(context.database, actor, prepared, reporter or actor.name, request_id=request_id)
@@ -127,7 +127,7 @@ def check_start(context: Context, actor: Actor, workflow_name: str, pages: Any =
     Raises:
         As `start_process`.
     """
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         prepared = prepare_start(context, session, actor, workflow_name, read_pages(pages), actor.name)
     state = prepared.state
     return {key: value for key, value in state.items() if key not in _OWN_KEYS}

@@ -122,13 +122,22 @@ class Database:
             yield session
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A read-only transaction, current for models; nothing is ever committed."""
+    def reading(self, *, with_authors: bool = False) -> Iterator[Session]:
+        """A read-only transaction, current for models; nothing is ever written.
+
+        It ends with COMMIT, as the driver forgets at ROLLBACK what it has prepared, and all would be planned anew.
+
+        Args:
+            with_authors: authors' code looks around in it, a form or an authorizer: what it has set in the session of
+                PostgreSQL ends with the transaction, which takes ROLLBACK.
+        """
         with (
             Session(self._reading, expire_on_commit=False, autoflush=False) as session,
             current_session(lambda: session, Origin("")),
         ):
             yield session
+            if not with_authors:
+                session.commit()
 
     def alone(self, statement: TextClause, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a statement that is a transaction of its own; its rows.

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from orchestrator.storage.database import Database
 from tests.integration.statements import StatementsSeen
@@ -71,3 +71,35 @@ def test_only_a_connection_that_was_idle_is_asked_for_a_sign_of_life(database: D
         time.sleep(1.1)
         database.alone(_PID, {})
     assert [one.partition(" ")[0] for one in seen.statements] == ["SELECT", ";", "SELECT"], seen.statements
+
+
+def prepared(database: Database) -> int:
+    return int(database.alone(text("SELECT count(*) FROM pg_prepared_statements"), {})[0][0])
+
+
+def test_what_is_read_often_stays_prepared(database: Database) -> None:
+    for _ in range(10):
+        audited(database)
+    before = prepared(database)
+    assert before > 0
+    for _ in range(10):
+        audited(database)
+    assert prepared(database) == before
+
+
+def test_what_authors_set_while_they_look_around_ends_with_it(database: Database) -> None:
+    setting = text("SELECT current_setting('work_mem')")
+    [usual] = database.alone(setting, {})
+    with database.reading(with_authors=True) as session:
+        session.execute(text("SET work_mem = '77MB'"))
+    assert database.alone(setting, {}) == [usual]
+
+
+@pytest.mark.parametrize("with_authors", [False, True])
+def test_a_unit_that_reads_writes_nothing(database: Database, with_authors: bool) -> None:
+    with (
+        pytest.raises(DBAPIError, match="read-only transaction"),
+        database.reading(with_authors=with_authors) as session,
+    ):
+        session.execute(_INSERT, {"actor": "reader"})
+    assert audited(database) == []

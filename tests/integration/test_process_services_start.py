@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator.errors import (
     EnginePausedError,
@@ -23,12 +24,14 @@ from orchestrator.errors import (
     UnknownWorkflowError,
     UnstorableInputError,
 )
+from orchestrator.language.catalog import Catalog
 from orchestrator.language.vocabulary import Actor, SubscriptionLifecycle
 from orchestrator.services.context import Context
 from orchestrator.services.processes import start_process
 from orchestrator.services.subscriptions import WF_USABLE_MAP
 from orchestrator.storage.database import Database
-from tests.integration.process_world import ASKED, OPERATOR, World, process_world, unknown_id
+from orchestrator.storage.session import db
+from tests.integration.process_world import ASKED, OPERATOR, World, plain_task, process_world, unknown_id
 from tests.integration.statements import StatementsSeen
 
 NAME = {"name": "port 1", "size": 3}
@@ -396,4 +399,15 @@ def test_a_start_with_an_idempotency_key_is_one_transaction(world: World) -> Non
         start_process(world.context, OPERATOR, "plain_task", idempotency_key="second")
     words = [statement.split()[0] for statement in seen.statements]
     # The answer of before, the workflow, and in one transaction what has expired, the key and the process.
-    assert words == [*("BEGIN", "SELECT", "ROLLBACK"), "SELECT", *("BEGIN", "DELETE", "INSERT", "WITH", "COMMIT")]
+    assert words == [*("BEGIN", "SELECT", "COMMIT"), "SELECT", *("BEGIN", "DELETE", "INSERT", "WITH", "COMMIT")]
+
+
+def test_what_authors_set_while_a_start_asks_them_is_nobody_elses(world: World) -> None:
+    def sets(_: object) -> None:
+        db.session.execute(text("SET work_mem = '77MB'"))
+
+    catalog = Catalog()
+    catalog.add_workflow(replace(plain_task, run_predicate=sets))
+    start_process(replace(world.context, catalog=catalog), OPERATOR, "plain_task")
+    assert count(world) == 1
+    assert world.query("SHOW work_mem") != [("77MB",)]
