@@ -50,7 +50,7 @@ def build_worker(settings: Settings) -> Celery:
             check_broker(settings)
 
     worker.install(application, check)
-    register_run_step(application, worker.runner, bell, settings.burst_seconds)
+    register_run_step(application, worker.runner, bell, settings.burst_seconds, worker.is_told_to_stop)
     sweep = Sweep(database_url, queue_of=partial(queue_for, settings))
     schedules = ScheduleRunner(context)
     application.conf.beat_scheduler = partial(Clock, sweep=sweep, bell=bell, schedules=schedules)

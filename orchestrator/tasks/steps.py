@@ -15,7 +15,11 @@ from orchestrator.tasks.bell import RUN_STEP
 
 
 def register_run_step(
-    application: Celery, runner: Callable[[], StepRunner], bell: Bell, burst_seconds: float = 0.0
+    application: Celery,
+    runner: Callable[[], StepRunner],
+    bell: Bell,
+    burst_seconds: float = 0.0,
+    is_told_to_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Add the task to the application.
 
@@ -25,13 +29,18 @@ def register_run_step(
         bell: rings for the step after this one.
         burst_seconds: how long a child may go on with the steps of one process before it rings for the next. Each is
             claimed and recorded on its own; only the message between them is left out.
+        is_told_to_stop: whether this worker is to end; then the step that runs is the last of its burst.
     """
 
     def run_step(task: Task[Any, Any], /, *, seq: int, **_: Any) -> str:
         burst_ends = time.monotonic() + burst_seconds
+
+        def goes_on() -> bool:
+            return time.monotonic() < burst_ends and not is_told_to_stop()
+
         recorded: list[StepReport] = []
         # A child that dies in a burst leaves the message of its first step with the broker, as it would after one step.
-        for report in runner().burst(seq, task.request.id, lambda: time.monotonic() < burst_ends):
+        for report in runner().burst(seq, task.request.id, goes_on):
             recorded.append(report)
             if report.rings:
                 bell.ring(report.rings)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import psycopg
@@ -39,7 +40,8 @@ class WorkerProcess:
         self._connection: WorkerConnection | None = None
         self._runner: StepRunner | None = None
         self._main_process: int | None = None
-        self._shuts_down = False
+        # A byte that children share with their main process, which alone is told.
+        self._told_to_stop = mmap(-1, 1)
 
     def runner(self) -> StepRunner:
         """The step runner of this process."""
@@ -48,6 +50,10 @@ class WorkerProcess:
             self._connection = WorkerConnection(self._database_url, worker)
             self._runner = StepRunner(self._connection, self._catalog, self._limits)
         return self._runner
+
+    def is_told_to_stop(self) -> bool:
+        """Whether this worker is to end: what it runs is ended well, and nothing else begun."""
+        return self._told_to_stop[0] != 0
 
     def _uncount(self) -> None:
         """Steps that are cut short because this worker has to stop are not to blame for that."""
@@ -90,8 +96,8 @@ class WorkerProcess:
 
         def shutting_down(**_: Any) -> None:
             # Celery calls this in a signal handler of the main process, once for each signal: no log, no error.
-            if not self._shuts_down:
-                self._shuts_down = True
+            if not self.is_told_to_stop():
+                self._told_to_stop[0] = 1
                 with contextlib.suppress(psycopg.Error):
                     self._uncount()
 

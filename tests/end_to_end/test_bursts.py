@@ -136,6 +136,28 @@ def test_a_child_killed_in_a_burst_goes_on_at_the_step_it_died_in(start_worker: 
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_told_to_stop_in_a_burst_begins_no_further_step(
+    start_worker: Callable[[float], Any],
+) -> None:
+    with start_worker(20) as worker:
+        gate = Gate(worker.gates, "burst")
+        process_id = worker.run("write_ledger", {"gate": gate.name})
+        gate.wait_for_visits(1)
+        statement = "SELECT status, claim IS NULL, attempt FROM processes WHERE process_id = %s"
+        assert worker.rows(statement, process_id) == [("running", False, 1)]
+        os.kill(worker.pid, signal.SIGTERM)
+        # The attempt is not counted once it is told.
+        wait_until(lambda: worker.rows(statement, process_id)[0][2] == 0, lambda: "it was not told to stop")
+        gate.open()
+        wait_until(lambda: children_of(worker.pid) == [], lambda: str(children_of(worker.pid)))
+        assert [key for key, *_ in worker.steps(process_id)] == ["start", "enter_and_wait"]
+        assert worker.rows(statement, process_id) == [("running", True, 0)]
+
+    with start_worker(20) as worker:
+        worker.wait(process_id, "completed")
+
+
+@pytest.mark.slow
 def test_a_time_limit_holds_for_each_step_of_a_burst(start_worker: Callable[[float], Any]) -> None:
     with start_worker(20) as worker:
         process_id = worker.run("takes_too_long")
