@@ -367,6 +367,25 @@ def test_a_pause_that_is_committed_between_the_two_looks_of_a_claim_is_seen(worl
     assert world.query("SELECT claim, attempt FROM processes") == [(None, 0)]
 
 
+def test_a_pause_of_the_engine_between_the_two_looks_of_a_claim_is_seen(world: World) -> None:
+    begun(world)
+    ((seq,),) = world.query("SELECT seq FROM processes")
+    # It takes a moment after it has looked: the pause is committed in that of the first look.
+    world.query("""
+        CREATE OR REPLACE FUNCTION engine_open() RETURNS boolean VOLATILE LANGUAGE plpgsql AS $$
+        DECLARE is_open boolean := (SELECT NOT paused FROM engine_settings);
+        BEGIN PERFORM pg_sleep(0.5); RETURN is_open; END $$
+    """)
+    claimed: list[object] = []
+    claiming = threading.Thread(target=lambda: claimed.append(world.runner.run(seq)))
+    claiming.start()
+    wait_until(lambda: world.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == [(1,)])
+    world.query("UPDATE engine_settings SET paused = true")
+    claiming.join(10)
+    assert claimed == [None]
+    assert world.query("SELECT claim, attempt FROM processes") == [(None, 0)]
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():

@@ -248,6 +248,19 @@ def test_authorizers_predicates_and_a_pause_keep_a_workflow_from_starting(world:
     assert count(world) == 1
 
 
+def test_who_may_not_start_a_workflow_may_not_after_somebody_else_did_either(world: World) -> None:
+    start_process(world.context, Actor("alice"), "guarded_task")
+    with pytest.raises(ForbiddenError):
+        start_process(world.context, OPERATOR, "guarded_task")
+    world.query("UPDATE processes SET status = 'completed'")
+    start_process(world.context, OPERATOR, "lonely_task")
+    with pytest.raises(PredicateFailedError):
+        start_process(world.context, OPERATOR, "lonely_task")
+    start_process(world.context, OPERATOR, "ends_with_input", [NAME])
+    next_page(world, "ends_with_input", None)
+    assert count(world) == 3
+
+
 def keyed(context: Context, key: str, workflow: str = "plain_task", pages: Any = None, actor: Actor = OPERATOR) -> UUID:
     return start_process(context, actor, workflow, pages, idempotency_key=key).process_id
 

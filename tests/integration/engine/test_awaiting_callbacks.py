@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import ConflictError, EnginePausedError
 from orchestrator.language.steps import conditional, focussteps
@@ -59,6 +60,30 @@ def test_the_time_limit_does_not_strike_while_anything_is_paused(engine: EngineO
     sweep.find(dict)
     assert engine.process(seq).status == "failed"
     sweep.close()
+
+
+def test_a_callback_that_comes_before_a_lost_record_of_the_wait_is_made_good_is_not_waited_for(
+    engine: EngineOnTest, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seq = engine.start(asking(outside))
+    commit, lost = WorkerConnection.commit, []
+
+    def lose_the_wait(self: WorkerConnection) -> None:
+        if not lost and engine.process(seq).step_key == "order_it.await_callback":
+            lost.append(self.name)
+            engine.query(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %(name)s",
+                name=self.name,
+            )
+            outside.call_back(seq, {"number": 4})
+        commit(self)
+
+    monkeypatch.setattr(WorkerConnection, "commit", lose_the_wait)
+    runner = engine.runner()
+    engine.run(seq, runner)
+    assert (len(lost), engine.process(seq).status) == (1, "running")
+    engine.run(seq, runner)
+    assert (engine.process(seq).status, engine.process(seq).state["seen"]) == ("completed", 4)
 
 
 def test_a_paused_engine_takes_no_callback_and_a_paused_process_keeps_it(

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -178,6 +179,21 @@ def test_a_lock_that_a_condition_takes_is_let_go_of_before_the_next_step(engine:
 
     burst(engine, engine.start(workflow("A condition that locks")(flow)))
     assert seen == [1], "its own lock, and not that of the condition before"
+
+
+def test_code_that_the_next_step_lacks_is_waited_for_from_its_claim_on(engine: EngineOnTest) -> None:
+    seq = engine.start(workflow_of(), deployed=False)
+    only = step("one", key="one")(lambda: None)
+
+    def flow() -> Any:
+        return init >> only >> done
+
+    engine.catalog.add_workflow(workflow("One step")(flow))
+    engine.change(seq, waiting_since=engine.process(seq).started_at - timedelta(hours=1))
+    assert [report.step_key for report in burst(engine, seq)] == KEYS[:2]
+    process = engine.process(seq)
+    assert (process.status, process.claim, process.failed_reason) == ("running", None, None)
+    assert process.due_at is not None
 
 
 def test_the_next_step_sees_the_state_as_it_is_stored(engine: EngineOnTest) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -82,6 +83,53 @@ def test_what_small_steps_change_goes_into_the_state_when_it_has_become_much(eng
     size, ever = stored(engine, seq)
     assert 8 * recent < size
     assert ever < 10 * size
+
+
+def _some_changes(dice: random.Random) -> State:
+    """What makes a state large or small, changes a little of it, or takes something away."""
+    match dice.randrange(6):
+        case 0:
+            return {"large": LARGE[: dice.choice((500, 3_000, 30_000))]}
+        case 1:
+            return {dice.choice(("large", "a", "b", "c")): REMOVED, "d": dice.randrange(9)}
+        case 2:
+            return {}
+        case 3:
+            return {"b": {"nested": [dice.randrange(9), None, 1.5]}, "c": LARGE[: dice.randrange(900)]}
+        case _:
+            return {dice.choice("abc"): dice.randrange(9)}
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["step by step", "in bursts"])
+@pytest.mark.parametrize("number", range(3))
+def test_a_state_that_is_large_now_and_small_then_is_what_the_changes_make_of_it(
+    engine: EngineOnTest, number: int, goes_on: bool
+) -> None:
+    dice = random.Random(number)
+    changes = [_some_changes(dice) for _ in range(STEPS)]
+    seen: list[State] = []
+
+    def looks(place: int, one: State) -> Any:
+        @step(f"Step {place}", key=f"step_{place}")
+        def change(state: State) -> State:
+            seen.append(dict(state))
+            return dict(one)
+
+        return change
+
+    steps = begin
+    for place, one in enumerate(changes):
+        steps = steps >> looks(place, one)
+    seq = engine.start(task("Changes this and that")(_named(steps)), {"large": LARGE[:20_000]})
+    runner = engine.runner()
+    while engine.process(seq).status != "completed":
+        assert list(runner.burst(seq, None, lambda: goes_on))
+
+    expected: State = {"large": LARGE[:20_000]}
+    for before, one in zip(seen, changes, strict=True):
+        assert before == expected
+        expected = {key: value for key, value in {**expected, **one}.items() if value is not REMOVED}
+    assert state_of(engine, seq) == expected
 
 
 def test_a_key_that_was_changed_apart_can_be_removed_and_set_again(engine: EngineOnTest) -> None:
