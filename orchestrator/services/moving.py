@@ -119,7 +119,8 @@ def migrate_process(
 ) -> None:
     """Move a process to the step list that is deployed, at the step that is named; its state stays as it is.
 
-    Idempotency keys stay the same, unless the process has done a step already that it will do again.
+    Idempotency keys stay the same, unless the process has done a step already that it will do again. Children that the
+    step has started are waited for at its new place, too.
 
     Raises:
         ProcessNotFoundError: there is no such process.
@@ -129,7 +130,7 @@ def migrate_process(
         InvalidInputError: the deployed workflow has no such step; the reason is too long or cannot be stored.
     """
     check_reason(reason)
-    with _locked(context, actor, process_id) as (session, row):
+    with _locked(context, actor, process_id, and_children=True) as (session, row):
         workflow = deployed_workflow(context.catalog, row)
         keys = list(workflow.keys)
         position = _position(step_key, keys, f"the steps of {workflow.name!r} are")
@@ -138,6 +139,9 @@ def migrate_process(
             raise ConflictError(f"process {process_id} has the steps that are deployed here already")
         past = process_moves.rows_from(session, row.seq, row.generation, position)
         again = any(one.is_recorded or keys[one.position : one.position + 1] != [one.key] for one in past)
+        if step_key == row.step_key:
+            here = (row.position, row.generation)
+            process_moves.move_children(session, row.seq, here, (position, row.generation + again))
         values = {
             "version_id": process_moves.pin_version(session, workflow.name, workflow.version, workflow.pinned),
             "generation": row.generation + again,
@@ -150,7 +154,9 @@ def migrate_process(
 
 
 @contextmanager
-def _locked(context: Context, actor: Actor, process_id: UUID) -> Iterator[tuple[Session, ProcessRow]]:
+def _locked(
+    context: Context, actor: Actor, process_id: UUID, *, and_children: bool = False
+) -> Iterator[tuple[Session, ProcessRow]]:
     """The process, locked, after its authorizers were asked; with the subscriptions that it gave back."""
     with context.database.reading(with_authors=True) as session:
         seen = find_process(session, process_id)
@@ -162,6 +168,8 @@ def _locked(context: Context, actor: Actor, process_id: UUID) -> Iterator[tuple[
     with context.database.transaction(actor.name) as session:
         # Before the process, as steps do it.
         take_again(session, seen.seq, Origin(actor.name, process_id, seen.seq, seen.step_key))
+        if and_children:
+            process_moves.lock_children(session, seen.seq)
         row = find_process(session, process_id, lock=True)
         if row is None:
             raise ProcessNotFoundError(f"there is no process {process_id}")

@@ -35,11 +35,15 @@ WITH workflow AS (
 SELECT seq, %(process_id)s::uuid, %(workflow_name)s, step_key, target, is_task FROM process
 """
 
-# Whether the step has started its children: no row if it has not, also when it failed before.
+# Whether the step has started its children: no row if it has not, also when it failed before. Those of a process that
+# was migrated came along, and the row of the step that started them stands at its old place.
 HAVE_STARTED: Final[LiteralString] = """
 SELECT true FROM process_steps
 WHERE process_seq = %(seq)s AND position = %(position)s AND generation = %(generation)s AND key = %(key)s
   AND status = 'waiting'
+UNION ALL
+SELECT true FROM processes
+WHERE parent_seq = %(seq)s AND parent_position = %(position)s AND parent_generation = %(generation)s
 LIMIT 1
 """
 

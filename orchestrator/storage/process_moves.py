@@ -42,6 +42,14 @@ INSERT INTO process_starts (process_seq, generation, version_id, position, step_
 SELECT seq, generation, version_id, position, step_key, :cause, state, :created_by, :reason FROM p
 """)
 
+# A child that ends locks its own row, and then that of its parent.
+_LOCK_CHILDREN: Final = text("SELECT FROM processes WHERE parent_seq = :seq ORDER BY seq FOR NO KEY UPDATE")
+
+_MOVE_CHILDREN: Final = text("""
+UPDATE processes SET parent_position = :position, parent_generation = :generation
+WHERE parent_seq = :seq AND parent_position = :old_position AND parent_generation = :old_generation
+""")
+
 _BEGINNINGS: Final = text("SELECT generation, state FROM process_starts WHERE process_seq = :seq ORDER BY start_id")
 
 _RECORDED: Final = text("""
@@ -92,6 +100,17 @@ def move_process(session: Session, values: Mapping[str, Any]) -> None:
     `values` has seq, status, position, key, generation, version_id, state, cause, created_by and reason.
     """
     session.execute(_MOVE, {**values, "state": dump_json(values["state"])})
+
+
+def lock_children(session: Session, seq: int) -> None:
+    """Nobody else changes the children of a process before this transaction ends; to be done before it is locked."""
+    session.execute(_LOCK_CHILDREN, {"seq": seq})
+
+
+def move_children(session: Session, seq: int, old: tuple[int, int], new: tuple[int, int]) -> None:
+    """Let the children that a process waits for at one place be those of another: (position, generation) of each."""
+    places = {"old_position": old[0], "old_generation": old[1], "position": new[0], "generation": new[1]}
+    session.execute(_MOVE_CHILDREN, {"seq": seq, **places})
 
 
 def beginnings_of(session: Session, seq: int) -> list[tuple[int, dict[str, Any]]]:

@@ -79,8 +79,8 @@ class Releases:
         runner = StepRunner(self.worker, self.catalog, self.limits)
         while self.world.bell.rings:
             report = runner.run(self.world.bell.rings.pop(0).seq)
-            if report is not None and report.ring is not None:
-                self.world.bell.rings.append(report.ring)
+            if report is not None:
+                self.world.bell.rings += report.rings
 
     def detail(self, process_id: UUID) -> ProcessDetail:
         return process_detail(self.context, process_id)

@@ -9,7 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from orchestrator.errors import NotDeployedError, ProcessNotFoundError
+from orchestrator.language.actions import Children
 from orchestrator.language.catalog import Catalog
+from orchestrator.language.outcomes import Child
+from orchestrator.language.step_list import Step, StepList
+from orchestrator.language.steps import begin
+from orchestrator.language.workflows import task
 from orchestrator.services.moving import migrate_process, rerun_process, skip_step
 from orchestrator.services.processes import abort_process, resume_process
 from tests.integration.process_world import FAULTS, OPERATOR
@@ -44,6 +49,42 @@ def test_a_step_with_another_name_is_the_same_step_and_is_called_as_today(releas
     resume_process(releases.context, OPERATOR, process_id)
     releases.run()
     assert [one.name for one in releases.detail(process_id).steps] == ["A", "B", "Better name", "C", "Best name"]
+
+
+@task("A branch")
+def branch() -> StepList:
+    return begin >> named("z")
+
+
+def branches() -> Step:
+    return Step("Branches", "branches", Children(lambda state: [Child("left", "branch"), Child("right", "branch")]))
+
+
+@pytest.mark.parametrize("steps", [("a", "x", "branches", "d"), ("branches", "d")], ids=["later", "earlier"])
+def test_children_that_a_process_waits_for_come_along_and_are_not_started_again(
+    releases: Releases, steps: tuple[str, ...]
+) -> None:
+    releases.world.query(
+        "INSERT INTO workflows (workflow_id, name, target) SELECT gen_random_uuid(), 'branch', 'SYSTEM'"
+    )
+    releases.deploy(named("a"), branches(), named("d"))
+    releases.catalog.add_workflow(branch)
+    FAULTS.append("z")
+    process_id = releases.start()
+    left = releases.world.query("SELECT process_id FROM processes WHERE parent_seq IS NOT NULL AND status = 'failed'")
+    assert len(left) == 1
+    assert releases.status(process_id) == "waiting"
+
+    releases.deploy(*(branches() if key == "branches" else named(key) for key in steps))
+    releases.catalog.add_workflow(branch)
+    migrate_process(releases.context, OPERATOR, process_id, "branches")
+    releases.run()
+    assert releases.status(process_id) == "waiting"
+    resume_process(releases.context, OPERATOR, left[0][0])
+    releases.run()
+    assert releases.status(process_id) == "completed"
+    assert [key for key, _ in RAN] == ["a", "z", "z", "d"]
+    assert releases.world.query("SELECT count(*) FROM processes WHERE parent_seq IS NOT NULL") == [(2,)]
 
 
 def test_a_step_that_was_removed_fails_by_its_key_and_goes_on_when_it_is_back(releases: Releases) -> None:
