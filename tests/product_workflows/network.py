@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -87,6 +88,28 @@ class Network:
     def l2vpn(self, ports: list[BenchSubscription], *vlans: str) -> BenchSubscription:
         """A circuit that carries traffic."""
         return self.start_l2vpn(ports, *vlans).expect("completed").subscription.expect("active", insync=True)
+
+    def live_through(
+        self, steps: Mapping[str, Sequence[str]], product: str, answers: Mapping[str, Answers], *, lost: bool
+    ) -> BenchSubscription:
+        """Run workflows one after the other on a subscription, which the first creates, past each of these steps.
+
+        Each of the steps fails once and is resumed; if `lost`, its worker is lost instead, and the clock rings.
+        """
+        choice: dict[str, Any] = {"product": product}
+        for workflow, keys in steps.items():
+            for key in keys:
+                (self.workbench.lose_worker_in if lost else self.workbench.fail_step)(key)
+            process = self.workbench.start(workflow, answers=answers.get(workflow, []), **choice)
+            for key in keys:
+                if lost:
+                    process.expect("running", at=key)
+                    self.workbench.pass_time(seconds=1)
+                else:
+                    process.expect("failed", at=key).resume()
+            choice = {"subscription": process.expect("completed").subscription}
+        subscription: BenchSubscription = choice["subscription"]
+        return subscription
 
     def fault(self, **fault: Any) -> None:
         """Switch a fault of the lab on."""

@@ -171,26 +171,11 @@ STEPS = {
 @pytest.mark.parametrize("lost", [False, True], ids=["failed", "worker lost"])
 def test_every_step_can_be_resumed_and_survives_its_worker(network: Network, lost: bool) -> None:
     ports = network.ports(3)
-    bench = network.workbench
     circuit = {"organisation": "university", "ports": ids(ports[:2]), "bandwidth": 500}
     all_answers: dict[str, list[dict[str, Any]]] = {
         "create_l2vpn": [circuit, {"vlans": "100"}, {"vlans": "200"}, {}],
         "modify_l2vpn": [{"ports": ids(ports[1:])}, {"vlans": "201"}, {"vlans": "300"}, {}],
     }
-    l2vpn = None
-    for workflow, steps in STEPS.items():
-        choice = {"product": "L2VPN"} if workflow == "create_l2vpn" else {"subscription": l2vpn}
-        for step_key in steps:
-            (bench.lose_worker_in if lost else bench.fail_step)(step_key)
-        process = bench.start(workflow, answers=all_answers.get(workflow, []), **choice)
-        for step_key in steps:
-            if lost:
-                process.expect("running", at=step_key)
-                bench.pass_time(seconds=1)
-            else:
-                process.expect("failed", at=step_key).resume()
-        l2vpn = process.expect("completed").subscription
-    assert l2vpn is not None
-    l2vpn.expect("terminated", insync=True)
+    network.live_through(STEPS, "L2VPN", all_answers, lost=lost).expect("terminated", insync=True)
     done = [effect.rpartition(" ")[0] for effect in network.effects("nso") if "circuit" in effect]
     assert done == ["create circuit", "change circuit", "delete circuit"]

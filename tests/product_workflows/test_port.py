@@ -129,28 +129,13 @@ STEPS = {
 @pytest.mark.parametrize("lost", [False, True], ids=["failed", "worker lost"])
 def test_every_step_can_be_resumed_and_survives_its_worker(network: Network, lost: bool) -> None:
     node = network.node()
-    bench = network.workbench
-    new_product = {"new_product": str(bench.product_id("Port 100G"))}
+    new_product = {"new_product": str(network.workbench.product_id("Port 100G"))}
     all_answers = {
         "create_port": network.port_answers(node),
         "modify_port": [{"mtu": 1600, "monitored": True}, MONITORING, {}],
         "migrate_port": [new_product, {"new_esdb_port_id": "10105"}, {}],
     }
-    port = None
-    for workflow, steps in STEPS.items():
-        choice = {"product": "Port 10G"} if workflow == "create_port" else {"subscription": port}
-        for step_key in steps:
-            (bench.lose_worker_in if lost else bench.fail_step)(step_key)
-        process = bench.start(workflow, answers=all_answers.get(workflow, []), **choice)
-        for step_key in steps:
-            if lost:
-                process.expect("running", at=step_key)
-                bench.pass_time(seconds=1)
-            else:
-                process.expect("failed", at=step_key).resume()
-        port = process.expect("completed").subscription
-    assert port is not None
-    port.expect("terminated", insync=True)
+    network.live_through(STEPS, "Port 10G", all_answers, lost=lost).expect("terminated", insync=True)
     assert network.effects("esdb") == [
         "reserve ams-cr6 xe-1-2",
         "reserve ams-cr6 et-2-1",
