@@ -7,7 +7,7 @@ Choices are texts, as they stand on the command line: `old=new` for a product, b
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -104,9 +104,6 @@ def read_choices(choices: Choices, code: CodeCatalog, stored: StoredCatalog) -> 
         removed_workflows=frozenset(_pick("remove-workflow", choices.remove_workflow, left)),
         defaults=_defaults(choices.default, chosen.differences, before),
     )
-
-
-Found = tuple[Collection[Names], Collection[Names]]
 
 
 def _renamed(
