@@ -18,6 +18,7 @@ from orchestrator.language.catalog import Catalog
 from orchestrator.services.catalog_check import ComparedCatalog, compare_catalog
 from orchestrator.services.catalog_choices import Choices, Chosen, Names, read_choices
 from orchestrator.services.catalog_conversions import Conversion, conversion_for
+from orchestrator.services.catalog_mending import Mending, Writer
 from orchestrator.services.catalog_questions import (
     Answer,
     DefaultQuestion,
@@ -27,7 +28,6 @@ from orchestrator.services.catalog_questions import (
     questions_about,
 )
 from orchestrator.services.catalog_sentences import Sentence, sentence_of
-from orchestrator.services.catalog_statements import Mending, Writer
 from orchestrator.storage.catalog_reading import read_values
 from orchestrator.storage.migrating import Migrations
 

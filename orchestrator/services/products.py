@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from orchestrator.errors import NotFoundError, ProductInUseError, ProductNotFoundError
+from orchestrator.errors import ProductInUseError, ProductNotFoundError
 from orchestrator.language.vocabulary import Actor
-from orchestrator.services import audit
+from orchestrator.services.catalog_rows import change_row, find_row
 from orchestrator.services.catalog_views import (
     BlockView,
     ProductView,
@@ -22,12 +22,10 @@ from orchestrator.services.catalog_views import (
 )
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
-from orchestrator.storage.tables import Base, ProductBlockTable, ProductTable, ResourceTypeTable, SubscriptionTable
+from orchestrator.storage.tables import ProductBlockTable, ProductTable, ResourceTypeTable, SubscriptionTable
 
 END_OF_LIFE: Final = "end of life"
 PRODUCT_STATUSES: Final = ("active", "pre production", "phase out", END_OF_LIFE)
-
-Row = TypeVar("Row", bound=Base)
 
 PRODUCT_LIST = ListDefinition(
     "products",
@@ -198,37 +196,6 @@ def change_resource_type(
         row = find_row(session, ResourceTypeTable, "resource type", resource_type_id)
         change_row(session, actor, row, "resource type", resource_type_id, changes, request_id)
         return resource_type_view(row)
-
-
-def find_row(session: Session, table: type[Row], what: str, identifier: UUID) -> Row:
-    """The row of this id.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    row = session.get(table, identifier)
-    if row is None:
-        raise NotFoundError(f"there is no {what} {identifier}")
-    return row
-
-
-def change_row(
-    session: Session,
-    actor: Actor,
-    row: Base,
-    what: str,
-    identifier: UUID,
-    changes: Mapping[str, Any],
-    request_id: str | None,
-) -> None:
-    """Give a row of the catalog new values, with an entry in the audit when that changes something."""
-    before = {name: getattr(row, name) for name, value in changes.items() if getattr(row, name) != value}
-    if not before:
-        return
-    for name in before:
-        setattr(row, name, changes[name])
-    after = {name: changes[name] for name in before}
-    audit.record(session, actor, "change", what, identifier, before=before, after=after, request_id=request_id)
 
 
 def _find_product(session: Session, product_id: UUID) -> ProductTable:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from orchestrator.errors import UnknownWorkflowError
 from orchestrator.language.vocabulary import Actor, Target
+from orchestrator.services.catalog_rows import change_row
 from orchestrator.services.catalog_views import WorkflowStepView, WorkflowView, workflow_view
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
-from orchestrator.services.products import change_row
 from orchestrator.storage.tables import WorkflowTable
 
 WORKFLOW_LIST = ListDefinition(
