@@ -23,27 +23,31 @@ def check_name(decorator: str, name: object) -> None:
         raise AuthoringError(f'write @{decorator}("what people are shown"): its name must be text, not {shown}')
 
 
-def check_function(name: str, function: object) -> None:
+def check_function(place: str, function: object) -> None:
     """Refuse what cannot take its arguments from the state by name.
+
+    Args:
+        place: what messages call it, like `step 'Load'`.
+        function: what an author gave for a function.
 
     Raises:
         AuthoringError: not a function, a coroutine function, or one with `*args`, `**kwargs` or positional-only
             parameters.
     """
     if isinstance(function, Step) or not callable(function):
-        raise AuthoringError(f"step {name!r}: expected a function, got {called(function)}")
+        raise AuthoringError(f"{place}: expected a function, got {called(function)}")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise AuthoringError(f"step {name!r}: {called(function)} is async; a step is an ordinary function")
+        raise AuthoringError(f"{place}: {called(function)} is async; it must be an ordinary function")
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:
-        raise AuthoringError(f"step {name!r}: the parameters of {called(function)} cannot be seen") from None
+        raise AuthoringError(f"{place}: the parameters of {called(function)} cannot be seen") from None
     except NameError:  # Python 3.14 evaluates annotations here; what is not there yet is looked up later
         return
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise AuthoringError(
-                f"step {name!r}: the parameter {str(parameter)!r} of {called(function)} cannot be filled from the "
+                f"{place}: the parameter {str(parameter)!r} of {called(function)} cannot be filled from the "
                 "state by its name; a decorator around the function needs functools.wraps"
             )
 

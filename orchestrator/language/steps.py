@@ -71,7 +71,7 @@ def step(
         raise AuthoringError(f"step {name!r}: retry must be a Retry(...), not {type(retry).__name__}")
 
     def decorate(function: Function) -> Step:
-        check_function(name, function)
+        check_function(f"step {name!r}", function)
         if inspect.isgeneratorfunction(function):
             raise AuthoringError(f"step {name!r}: {called(function)} has a yield; use @inputstep for a form")
         return Step(
@@ -117,7 +117,7 @@ def inputstep(
     check_name("inputstep", name)
 
     def decorate(function: Function) -> Step:
-        check_function(name, function)
+        check_function(f"step {name!r}", function)
         return Step(
             name,
             key_of(name, function, key),

@@ -40,13 +40,15 @@ from orchestrator.language.parameters import plan_if_resolvable
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import Target
 
-_ALWAYS: Final = frozenset({"process_id", "reporter", "workflow_name", "workflow_target", "idempotency_key"})
+_ALWAYS: Final = frozenset({"process_id", "reporter", "workflow_name", "workflow_target"})
+# What is handed to steps, and not to forms, which run before an attempt at their step has begun.
+_OF_ATTEMPT: Final = frozenset({"idempotency_key"})
 _OF_PRODUCT: Final = frozenset({"product", "product_name"})
 _OF_SUBSCRIPTION: Final = frozenset({"subscription_id", "product", "customer_id", "version"})
 
 
 class UnsuppliedParameterWarning(UserWarning):
-    """A parameter of a step is supplied by nothing that comes before it."""
+    """A parameter of a step, or of the form that starts a workflow, is supplied by nothing that comes before it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def unsupplied(steps: Iterable[Step], target: Target, form: Any) -> Iterator[Uns
         focused = next((wrapper for wrapper in one.wrappers if isinstance(wrapper, Lens)), None)
         if focused is None and one.function is not None:
             for name in _asked_for(one.function):
-                if name not in known and name != _handed_to(one):
+                if name not in known | _handed_to(one):
                     yield Unsupplied(one, one.function, name)
         change = _change(one) if focused is None else _focused_change(focused)
         if change is None:
@@ -89,11 +91,32 @@ def unsupplied(steps: Iterable[Step], target: Target, form: Any) -> Iterator[Uns
 
 def warn_of(missing: Unsupplied, workflow: str) -> None:
     """Warn of an unsupplied parameter at the place where its function is defined."""
-    message = (
+    _warn(
+        missing.function,
         f"workflow {workflow!r}: nothing before the step {missing.step.name!r} (key {missing.step.key}) supplies its "
-        f"parameter {missing.parameter!r}"
+        f"parameter {missing.parameter!r}",
     )
-    code = getattr(inspect.unwrap(missing.function), "__code__", None)
+
+
+def warn_of_form(form: Any, target: Target, workflow: str) -> None:
+    """Warn of each parameter of the form that starts a workflow which the page before it cannot supply."""
+    if form is None or isinstance(form, type):
+        return
+    known = _ALWAYS | _begin(target)
+    for name in _asked_for(form):
+        if name not in known:
+            hint = ""
+            if name == "subscription" and "subscription_id" in known:
+                hint = "; load it in the form, with Model.from_subscription(subscription_id)"
+            _warn(
+                form,
+                f"workflow {workflow!r}: nothing supplies the parameter {name!r} of its form, which can ask for "
+                f"{', '.join(sorted(known))}{hint}",
+            )
+
+
+def _warn(function: Function, message: str) -> None:
+    code = getattr(inspect.unwrap(function), "__code__", None)
     place = (code.co_filename, code.co_firstlineno) if code is not None else (__file__, 1)
     warnings.warn_explicit(message, UnsuppliedParameterWarning, *place)
 
@@ -133,8 +156,12 @@ def _asked_for(function: Function) -> Iterator[str]:
             yield parameter.name
 
 
-def _handed_to(step: Step) -> str | None:
-    return step.action.callback_route_key if isinstance(step.action, Call) else None
+def _handed_to(step: Step) -> frozenset[str]:
+    """What a step is given that is not in the state."""
+    if not isinstance(step.action, Call):
+        return frozenset()
+    route = step.action.callback_route_key
+    return _OF_ATTEMPT if route is None else _OF_ATTEMPT | {route}
 
 
 def _change(step: Step) -> _Change | None:

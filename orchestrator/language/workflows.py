@@ -9,7 +9,7 @@ from orchestrator.errors import AuthoringError
 from orchestrator.language.actions import Finish
 from orchestrator.language.admission import Authorizer, RunPredicate
 from orchestrator.language.parameters import plan_if_resolvable
-from orchestrator.language.step_checks import as_lifecycle, check_time_limit
+from orchestrator.language.step_checks import as_lifecycle, check_function, check_time_limit
 from orchestrator.language.step_keys import with_unique_keys
 from orchestrator.language.step_list import Step, StepList, as_step_list
 from orchestrator.language.steps import (
@@ -22,7 +22,7 @@ from orchestrator.language.steps import (
     unsync,
     unsync_unchecked,
 )
-from orchestrator.language.supply import unsupplied, warn_of
+from orchestrator.language.supply import unsupplied, warn_of, warn_of_form
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
 from orchestrator.language.workflow_definition import Workflow
 
@@ -245,6 +245,7 @@ def _decorator(
             time_limit,
         )
         _check(made)
+        warn_of_form(made.initial_input_form, made.target, made.name)
         for missing in unsupplied(made.steps, made.target, made.initial_input_form):
             warn_of(missing, made.name)
         return made
@@ -278,6 +279,10 @@ def _check(made: Workflow) -> None:
             raise AuthoringError(
                 f"workflow {made.name!r}: the step {following.name!r} stands after {one.name!r} and would never run"
             )
+    form = made.initial_input_form
+    if form is not None and not isinstance(form, type):
+        check_function(f"the form of the workflow {made.name!r}", form)
+        plan_if_resolvable(form)
     for one in made.steps:
         if one.function is not None:
             plan_if_resolvable(one.function)

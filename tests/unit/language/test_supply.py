@@ -217,6 +217,42 @@ def test_the_form_counts_as_far_as_it_can_be_read(form, reports):
     assert len(reported(begin >> needs_node_name, create_workflow("W", form))) == reports
 
 
+def test_a_parameter_of_the_form_that_nothing_supplies_is_reported_where_the_form_stands():
+    def asks(subscription: Model, reporter: str, colour: str = "red") -> Any:
+        yield NodePage
+
+    with pytest.warns(UnsuppliedParameterWarning) as caught:
+
+        @modify_workflow("W", initial_input_form=asks)
+        def modify_it():
+            return begin
+
+    assert [str(one.message) for one in caught] == [
+        "workflow 'modify_it': nothing supplies the parameter 'subscription' of its form, which can ask for "
+        "customer_id, process_id, product, reporter, subscription_id, version, workflow_name, workflow_target; load it "
+        "in the form, with Model.from_subscription(subscription_id)"
+    ]
+    assert (caught[0].filename, caught[0].lineno) == (__file__, asks.__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "reports"), [(create_workflow, 0), (task, 0), (workflow, 0), (modify_workflow, 1)]
+)
+def test_a_form_is_given_what_the_page_before_it_gives(decorator, reports):
+    def asks(product: str, product_name: str, process_id: str, state: State) -> Any:
+        yield NodePage
+
+    assert len(reported(begin, decorator("W", initial_input_form=asks))) == reports
+
+
+def test_forms_have_no_idempotency_key():
+    def asks(idempotency_key: str) -> Any:
+        yield NodePage
+
+    assert len(reported(begin, task("W", initial_input_form=asks))) == 1
+    assert len(reported(begin >> inputstep("Ask", assignee="NOC")(asks))) == 1
+
+
 def test_what_every_process_has_is_known():
     assert reported(begin >> all_that_is_there) == []
 

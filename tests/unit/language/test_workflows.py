@@ -326,3 +326,23 @@ def test_an_annotation_that_is_nowhere_is_found_when_the_workflow_is_registered(
 
     with pytest.raises(AuthoringError, match=r"'NeverDefined' of the parameter 'model' of .*later"):
         Catalog().add_workflow(unresolved)
+
+
+async def some_async_form():
+    yield None
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("text", "the form of the workflow 'asks': expected a function, got str"),
+        (lambda *pages: None, r"the form of the workflow 'asks': the parameter '\*pages'"),
+        (some_async_form, "the form of the workflow 'asks': some_async_form is async"),
+    ],
+)
+def test_what_cannot_be_a_form_is_refused_when_the_workflow_is_defined(form, words):
+    def asks():
+        return begin
+
+    with pytest.raises(AuthoringError, match=words):
+        workflow("Asks", initial_input_form=form)(asks)

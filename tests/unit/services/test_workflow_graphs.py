@@ -85,7 +85,7 @@ def everything() -> Workflow:
         done,
         target=Target.MODIFY,
         time_limit=86_400,
-        initial_input_form=agree,
+        initial_input_form=agree.function,
     )
 
 
