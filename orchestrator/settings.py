@@ -77,6 +77,9 @@ class Settings(BaseSettings):
         0.0, ge=0, le=60, description="Seconds for which a child may go on with one process without a message."
     )
     task_events: bool = Field(False, description="Send Celery's task events (Flower needs them; they cost throughput).")
+    task_events_seconds: float = Field(
+        0.25, ge=0, le=10, description="Seconds for which task events wait to be sent together; 0: none waits."
+    )
     target_queues: dict[str, str] = Field(
         default_factory=dict, description='A queue of its own for a target, as JSON: {"VALIDATE": "validations"}.'
     )

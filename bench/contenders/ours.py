@@ -39,10 +39,14 @@ class Ours:
         """Start it on a database of its own, and warm it up."""
         ground.empty_broker()
         log = ground.folder / "ours-start.log"
-        with database(ground) as url, flower(ground, wanted=events):
+        with database(ground) as url:
             variables = self.variables(ground, url, children, events=events)
             command = [sys.executable, "-m", "bench.programs.start_ours"]
-            with workers(ground, variables) as worker, taking_orders(command, log, variables, REPOSITORY) as starter:
+            with (
+                flower(ground, wanted=events, of_ours=variables),
+                workers(ground, variables) as worker,
+                taking_orders(command, log, variables, REPOSITORY) as starter,
+            ):
                 starter.receive()
 
                 def start(workflow: str, count: int, *, pause: float = 0.0, held: bool = False) -> None:

@@ -28,7 +28,7 @@ def flower() -> None:
         "ORCHESTRATOR_BROKER_URL": settings.require_broker_url(),
         **_access(settings),
     }
-    command = [sys.executable, "-m", "celery", "--app", "orchestrator.worker", "flower"]
+    command = [sys.executable, "-m", "orchestrator.tasks.flower", "--app", "orchestrator.worker", "flower"]
     options = ["--address=127.0.0.1", f"--port={settings.flower_port}", "--persistent=False"]
     sys.stdout.flush()
     os.execve(sys.executable, [*command, *options], environment)  # noqa: S606 - this process becomes Flower

@@ -7,6 +7,7 @@ from kombu import Queue
 
 from orchestrator.settings import Settings
 from orchestrator.tasks import rabbitmq, transport
+from orchestrator.tasks.events import Events, Gathering
 from orchestrator.tasks.rabbitmq import is_rabbitmq, quorum_queue, rabbitmq_settings
 
 WORKFLOWS = "workflows"
@@ -23,12 +24,14 @@ def build_application(settings: Settings) -> Celery:
     rabbitmq.use_this_transport()
     url = settings.require_broker_url()
     names = queue_names(settings)
-    application = Celery("orchestrator")
+    application = Celery("orchestrator", events=Events)
+    application.steps["consumer"].add(Gathering)
     application.config_from_object("orchestrator.celeryconfig")
     application.conf.update(
         broker_url=url,
         worker_concurrency=settings.worker_concurrency,
         worker_send_task_events=settings.task_events,
+        orchestrator_task_events_seconds=settings.task_events_seconds,
         worker_soft_shutdown_timeout=settings.shutdown_seconds,
         task_queues=[Queue(name) for name in names],
     )

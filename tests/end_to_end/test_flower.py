@@ -55,6 +55,40 @@ def test_a_step_that_fails_is_a_task_that_failed_and_its_success_is_another(syst
     assert f"the gate {gate.name} is closed" in failure["exception"]
 
 
+def test_flower_knows_when_a_step_was_received_and_started_and_counts_it(system: RunningSystem) -> None:
+    def counted(stage: str) -> float:
+        wanted = ("flower_events_total{", 'task="ten_steps/step_10"', f'type="task-{stage}"')
+        lines = system.flower.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if all(word in line for word in wanted))
+
+    before = {stage: counted(stage) for stage in ("received", "started", "succeeded")}
+    tasks = tasks_of(system, system.run("ten_steps"))
+    for task in tasks:
+        assert task["received"] <= task["started"] <= task["succeeded"] == task["timestamp"]
+        assert 0 < task["runtime"] <= task["succeeded"] - task["received"]
+        assert (task["retries"], task["eta"]) == (0, None)
+    assert {stage: counted(stage) for stage in before} == {stage: count + 1 for stage, count in before.items()}
+    (worker,) = system.flower.get("/workers", params={"json": 1}).json()["data"]
+    # What the page calls "Processed" are those received.
+    assert worker["task-received"] >= worker["task-started"] >= worker["task-succeeded"] >= len(tasks)
+
+
+def test_a_step_that_takes_long_is_shown_while_it_runs(system: RunningSystem) -> None:
+    gate = system.new_gate()
+    process_id = system.start("write_ledger", {"gate": gate.name})
+    gate.wait_for_visits(1)
+
+    def shown() -> list[str]:
+        tasks = system.flower.get("/api/tasks", params={"search": f"process_id={process_id}"}).json().values()
+        return [task["state"] for task in tasks if task["name"] == "write_ledger/enter_and_wait"]
+
+    wait_until(lambda: shown() == ["STARTED"], lambda: str(shown()))
+    assert len(gate.visits()) == 1
+    gate.open()
+    system.wait_for(process_id, "completed")
+    wait_until(lambda: shown() == ["SUCCESS"], lambda: str(shown()))
+
+
 def look_at_pages(system: RunningSystem) -> None:
     """See that those of workers, of tasks and of the broker are there."""
 

@@ -1,12 +1,15 @@
-"""A workflow that is deployed anew, on a real database."""
+"""A workflow that is deployed anew, on a real database; and a broker that a test may stop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from orchestrator.embedded.data_folder import DataFolder
+from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.storage.database import Database
 from tests.integration.process_world import process_world
@@ -24,3 +27,16 @@ def releases(database: Database, database_url: str) -> Iterator[Releases]:
         RAN.clear()
         yield made
         made.worker.discard()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A Valkey of this test's own."""
+    with DataFolder(tmp_path / "data") as data:
+        server = ValkeyServer(data)
+        try:
+            server.begin()
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()

@@ -7,16 +7,14 @@ import os
 import signal
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import redis
 
-from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.engine.bell import Ring
 from orchestrator.settings import Settings
@@ -26,19 +24,6 @@ from orchestrator.tasks.bell import MESSAGE_VERSION, RUN_STEP, CeleryBell
 RING = Ring(1, uuid4(), "a_workflow", "a_step", "CREATE", False)
 TASK = Ring(2, uuid4(), "a_task", "a_step", "SYSTEM", True)
 CHECK = Ring(3, uuid4(), "a_check", "a_step", "VALIDATE", True)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A Valkey of this test's own."""
-    with DataFolder(tmp_path / "data") as data:
-        server = ValkeyServer(data)
-        try:
-            server.begin()
-            server.wait_until_ready()
-            yield server
-        finally:
-            server.stop()
 
 
 @pytest.fixture
