@@ -38,7 +38,15 @@ from orchestrator.language.transitions import (
     after_outcome,
 )
 from orchestrator.language.vocabulary import ProcessStatus, Target
-from orchestrator.storage.step_statements import GIVE_BACK_HELD, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
+from orchestrator.storage.step_statements import (
+    GIVE_BACK_HELD,
+    RECORD,
+    RECORD_ALONE,
+    RECORD_END,
+    RECORD_END_ALONE,
+    UNLOCK,
+    step_lock_key,
+)
 
 _LARGEST_DETAILS = 1_000_000
 _NOTHING = "{}"
@@ -107,7 +115,7 @@ def write_record(
     if _gives_back(place, transition):
         held = {"seq": claim.seq, "process_id": claim.process_id, "key": place.key, "changed_by": claim.created_by}
         connection.row(GIVE_BACK_HELD, held)
-    row = connection.row(RECORD, values)
+    row = connection.row(RECORD_END if transition.process.status in ENDED else RECORD, values)
     if row is None:
         raise LostClaimError
     session = connection.opened_session
@@ -165,7 +173,8 @@ def record_alone(
     next_claim = uuid4() if goes_on and process.status in RUNNABLE else None
     values = _values(place, outcome, transition, max_delta_bytes)
     more = {"next_claim": next_claim, "lock": step_lock_key(claim.seq)}
-    row = connection.row_alone(RECORD_ALONE, {**values, **more})
+    statement = RECORD_END_ALONE if process.status in ENDED else RECORD_ALONE
+    row = connection.row_alone(statement, {**values, **more})
     if row is None:
         raise LostClaimError
     claimed, claimed_at, limit_since, state, _ = row

@@ -1,11 +1,14 @@
-"""What the state of a process was before one of its steps: the state where it began, and what steps changed since."""
+"""What the state of a process was before one of its steps, or is now: that where it began, and what steps changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.language.vocabulary import State
+
+# What a step added to the state, and the keys that it took out before.
+Change = tuple[State, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,28 @@ def state_before(
         if last is not None:
             generation = recorded[last].generation
             begun = next((one for one in beginnings if one.generation == generation), None)
-            before = [one for one in recorded[:last] if one.generation == generation]
+            before = [(one.delta, one.removed) for one in recorded[:last] if one.generation == generation]
             return None if begun is None else _merged(begun.state, before)
     return dict(present)
 
 
-def _merged(state: State, recorded: Sequence[Recorded]) -> State:
+def present_state(began: State, changes: Iterable[Change]) -> State:
+    """The state as it is now, with its keys in the order in which PostgreSQL keeps them.
+
+    Args:
+        began: the state of the last beginning. Its generation may have recorded steps before it, when the process was
+            moved to another version: what these changed is in it already, and changed again in the same order it comes
+            to the same.
+        changes: of all steps of its generation, in the order in which they were recorded.
+    """
+    merged = _merged(began, changes)
+    return dict(sorted(merged.items(), key=lambda item: (len(item[0].encode()), item[0].encode())))
+
+
+def _merged(state: State, changes: Iterable[Change]) -> State:
     merged = dict(state)
-    for one in recorded:
-        merged = {key: value for key, value in merged.items() if key not in one.removed} | one.delta
+    for delta, removed in changes:
+        for key in removed:
+            merged.pop(key, None)
+        merged.update(delta)
     return merged

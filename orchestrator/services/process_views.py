@@ -9,17 +9,20 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from orchestrator.errors import ProcessNotFoundError
 from orchestrator.language.catalog import Catalog
+from orchestrator.language.history import present_state
 from orchestrator.language.transitions import ENDED, RUNNABLE
-from orchestrator.language.vocabulary import ProcessStatus, StepStatus, Target
+from orchestrator.language.vocabulary import ProcessStatus, State, StepStatus, Target
 from orchestrator.services.context import Context
 from orchestrator.services.forms import first_page
 from orchestrator.services.list_conditions import Field, Kind
 from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.resuming import input_form
 from orchestrator.storage.callback_delivery import progress_of
+from orchestrator.storage.process_moves import beginnings_of
 from orchestrator.storage.process_reading import (
     IS_PAUSED,
     PROCESSES,
@@ -170,11 +173,12 @@ def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
         past = steps_of(session, row.seq)
         starts = tuple(starts_of(session, row.seq))
         related = subscriptions_of(session, [row.seq]).get(row.seq, [])
-        form = _form(context.catalog, row)
+        state = _state(session, row, past)
+        form = _form(context.catalog, row, state)
         progress = progress_of(session, row.seq)
     steps = _steps(row, past, context.catalog)
     tries, most = _tries(context.catalog, row, past)
-    return ProcessDetail(_process(row, related), row.traceback, row.state, steps, starts, form, tries, most, progress)
+    return ProcessDetail(_process(row, related), row.traceback, state, steps, starts, form, tries, most, progress)
 
 
 def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
@@ -259,7 +263,14 @@ def _tries(catalog: Catalog, row: DetailRow, past: list[StepRow]) -> tuple[int |
     return tries, None if step is None or step.retry is None else step.retry.attempts
 
 
-def _form(catalog: Catalog, row: DetailRow) -> dict[str, Any] | None:
+def _state(session: Session, row: DetailRow, past: list[StepRow]) -> State:
+    if row.state is not None:
+        return row.state
+    *_, (generation, began) = beginnings_of(session, row.seq)
+    return present_state(began, [(one.delta, one.removed) for one in past if one.generation == generation])
+
+
+def _form(catalog: Catalog, row: DetailRow, state: State) -> dict[str, Any] | None:
     if row.status != ProcessStatus.SUSPENDED or row.step_key is None:
         return None
     workflow = catalog.workflows.get(row.pinned_workflow)
@@ -267,7 +278,7 @@ def _form(catalog: Catalog, row: DetailRow) -> dict[str, Any] | None:
     if step is None:
         return None
     try:
-        form, focus, label = input_form(step, row.state)
+        form, focus, label = input_form(step, state)
         return first_page(form, focus.inner, label)
     except Exception as error:
         log.warning("a form cannot be shown", process_id=str(row.process_id), step=row.step_key, exc_info=error)

@@ -82,7 +82,8 @@ WHERE l.process_seq = ANY(:seqs) ORDER BY l.created_at, s.seq
 
 @dataclass(frozen=True)
 class DetailRow:
-    """A process as it stands. `steps` is the pinned list; `is_claimed`: somebody runs its next step."""
+    """A process as it stands. `steps` is the pinned list; `is_claimed`: somebody runs its next step. `state` is None
+    when it has ended and its steps tell it."""
 
     seq: int
     process_id: UUID
@@ -101,7 +102,7 @@ class DetailRow:
     failed_reason: str | None
     note: str | None
     traceback: str | None
-    state: dict[str, Any]
+    state: dict[str, Any] | None
     position: int
     step_key: str | None
     is_claimed: bool

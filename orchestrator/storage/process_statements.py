@@ -14,12 +14,13 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from orchestrator.errors import ConflictError
 from orchestrator.storage.database import with_json
 
 # A process with the step list that it is pinned to, and whether the engine is paused.
 _FIND_PROCESS: Final = text("""
 SELECT p.seq, p.process_id, p.version_id, p.status, p.waiting_for, p.paused, p.position, p.generation, p.step_key,
-       p.state || p.recent AS state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps,
+       p.state || p.recent AS kept_state, p.target, p.is_task, p.change_seq, p.note, v.workflow_name, v.hash, v.steps,
        e.paused AS engine_paused, e.reason AS engine_reason
 FROM processes p JOIN workflow_versions v USING (version_id) CROSS JOIN engine_settings e
 WHERE p.process_id = :process_id
@@ -96,7 +97,8 @@ GROUP BY is_task, status
 
 @dataclass(frozen=True)
 class ProcessRow:
-    """A process, and `steps`, the list of `{"key", "name", "kind", "assignee"}` that it is pinned to."""
+    """A process, and `steps`, the list of `{"key", "name", "kind", "assignee"}` that it is pinned to. `kept_state` is
+    None when it has ended and its steps tell it."""
 
     seq: int
     process_id: UUID
@@ -107,7 +109,7 @@ class ProcessRow:
     position: int
     generation: int
     step_key: str | None
-    state: dict[str, Any]
+    kept_state: dict[str, Any] | None
     target: str
     is_task: bool
     change_seq: int
@@ -117,6 +119,17 @@ class ProcessRow:
     steps: list[dict[str, Any]]
     engine_paused: bool
     engine_reason: str | None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state of a process that has not ended.
+
+        Raises:
+            ConflictError: it has, and the state is not here.
+        """
+        if self.kept_state is None:
+            raise ConflictError(f"process {self.process_id} is {self.status}: nothing goes on from its state")
+        return self.kept_state
 
 
 def find_process(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessRow | None:

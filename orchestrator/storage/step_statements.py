@@ -79,22 +79,33 @@ WHERE seq = %(seq)s AND claim = %(claim)s AND set_config('synchronous_commit', '
 """
 
 # Write what a step ended in, and move the process, if the claim is still ours: no row means that it is not (aborted,
-# taken over), and everything of this transaction is rolled back. A state that does not change is not written again, and
-# a large one is left as it is: what this step changed is kept in `recent`, until that has become an eighth of it. Else
-# each step would compress and write all of it.
+# taken over), and everything of this transaction is rolled back.
 _MOVED: Final[LiteralString] = """
     UPDATE processes p
     SET status = %(status)s, waiting_for = %(waiting_for)s, due_at = %(due_at)s, waiting_since = NULL,
         expires_at = %(expires_at)s, limit_since = CASE WHEN %(counts_anew)s THEN NULL ELSE limit_since END,
         position = %(next_position)s, step_key = %(next_key)s, last_step = %(name)s, assignee = %(assignee)s,
+        excused = 0, deadline = NULL, rung_at = statement_timestamp(), last_modified_at = clock_timestamp(),
+        change_seq = change_seq + 1, failed_reason = %(failed_reason)s, traceback = %(traceback)s"""
+# A state that does not change is not written again, and a large one is left as it is: what this step changed is kept in
+# `recent`, until that has become an eighth of it. Else each step would compress and write all of it.
+_MERGED: Final[LiteralString] = """
         (state, recent) = (
             SELECT CASE WHEN small THEN state ELSE ((state || recent) - %(removed)s::text[]) || %(delta)s::jsonb END,
                    CASE WHEN small THEN recent || %(delta)s::jsonb ELSE '{}' END
             FROM (SELECT NOT %(changes)s OR %(removed)s::text[] = '{}'
                          AND 8 * pg_column_size(recent || %(delta)s::jsonb) < pg_column_size(state) AS small) AS change
-        ),
-        excused = 0, deadline = NULL, rung_at = statement_timestamp(), last_modified_at = clock_timestamp(),
-        change_seq = change_seq + 1, failed_reason = %(failed_reason)s, traceback = %(traceback)s"""
+        )"""
+# The step that ends the process drops a state that does not fit into its row: it is that of its last beginning, and
+# what the steps since have changed. Small ones stay; so does that of a process whose beginning no release has kept.
+_DROPPED: Final[LiteralString] = """
+        (state, recent) = (
+            SELECT CASE WHEN NOT told THEN ((state || recent) - %(removed)s::text[]) || %(delta)s::jsonb END,
+                   jsonb '{}'
+            FROM (SELECT pg_column_size(p.state) > 2000 AND EXISTS (
+                      SELECT FROM process_starts WHERE process_seq = p.seq AND generation = p.generation
+                  ) AS told) AS kept
+        )"""
 _OURS: Final[LiteralString] = "WHERE seq = %(seq)s AND claim = %(claim)s AND status = 'running'"
 _STEP_ROW: Final[LiteralString] = """
     INSERT INTO process_steps (process_seq, position, generation, key, name, status, delta, removed, attempt, error,
@@ -103,17 +114,26 @@ _STEP_ROW: Final[LiteralString] = """
            %(removed)s::text[], %(attempt)s, %(error)s::jsonb, %(created_by)s, %(claimed_at)s, clock_timestamp(),
            p.claimed_by, %(claim)s, %(task_id)s
     FROM p"""
-RECORD: Final[LiteralString] = f"""
-WITH p AS ({_MOVED}, claim = NULL, attempt = 0 {_OURS} RETURNING seq, claimed_by)
+
+
+def _record(state: LiteralString) -> LiteralString:
+    return f"""
+WITH p AS ({_MOVED}, {state}, claim = NULL, attempt = 0 {_OURS} RETURNING seq, claimed_by)
 {_STEP_ROW} RETURNING transaction_timestamp()
 """
+
+
+RECORD: Final[LiteralString] = _record(_MERGED)
+RECORD_END: Final[LiteralString] = _record(_DROPPED)
+
 
 # The same for a step that did nothing else in the database, as one transaction. If the worker wants to go on with the
 # next step, it is claimed, too, unless there is a pause; later than it was rung for, as any claim is, so that the sweep
 # sees at once that its worker died. Else the lock is let go of when both rows are written, and the row of the process
 # covers the gap until the commit.
-RECORD_ALONE: Final[LiteralString] = f"""
-WITH p AS ({_MOVED},
+def _record_alone(state: LiteralString) -> LiteralString:
+    return f"""
+WITH p AS ({_MOVED}, {state},
         (claim, attempt, claimed_at) = (
             SELECT CASE WHEN goes_on THEN %(next_claim)s END, CASE WHEN goes_on THEN 1 ELSE 0 END,
                    CASE WHEN goes_on THEN clock_timestamp() ELSE p.claimed_at END
@@ -129,6 +149,10 @@ SELECT p.claim IS NOT NULL, p.claimed_at, p.limit_since, p.state,
        CASE WHEN p.claim IS NULL THEN pg_advisory_unlock(%(lock)s) END
 FROM s JOIN p ON p.seq = s.process_seq
 """  # noqa: S608 - made of constants
+
+
+RECORD_ALONE: Final[LiteralString] = _record_alone(_MERGED)
+RECORD_END_ALONE: Final[LiteralString] = _record_alone(_DROPPED)
 
 # A process that failed gives back what it holds, and notes it, so that it can take it again. Before RECORD, because a
 # step that takes a subscription locks that before the process, too.

@@ -38,6 +38,7 @@ from orchestrator.settings import Settings
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import LIMITS
+from tests.integration.told_states import check_states
 
 OPERATOR = Actor("operator")
 
@@ -289,6 +290,7 @@ def process_world(database: Database, database_url: str) -> Iterator[World]:
     ASKED.clear()
     try:
         yield World(context, bell, StepRunner(worker, catalog, LIMITS), product_id)
+        check_states(database)
     finally:
         worker.discard()
         use_products({})

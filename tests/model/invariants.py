@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
 from orchestrator.storage.step_statements import STEP_LOCKS
+from tests.integration.told_states import TOLD, told_state
 from tests.model.workflows import BRANCHES, CHILDREN_KEY, COUNTED, WRITTEN
 from tests.model.world import World
 
@@ -15,14 +17,16 @@ RUNNABLE: Final = frozenset({"created", "running", "resumed"})
 ENDED: Final = frozenset({"completed", "aborted"})
 _DONE: Final = frozenset({"success", "skipped", "complete"})
 
-_PROCESSES: Final = """
-SELECT p.seq, p.process_id, p.status, p.waiting_for, p.position, p.paused, p.parent_seq, p.parent_branch, p.state,
+_PROCESSES: Final = f"""
+SELECT p.seq, p.process_id, p.status, p.waiting_for, p.position, p.paused, p.parent_seq, p.parent_branch,
+       p.state || p.recent,
        (SELECT workflow_name FROM workflow_versions v WHERE v.version_id = p.version_id),
        ARRAY(SELECT jsonb_build_object('position', s.position, 'generation', s.generation, 'key', s.key,
                                        'status', s.status, 'claim', s.claim, 'worker', s.worker,
                                        'error', s.error ->> 'class')
              FROM process_steps s WHERE s.process_seq = p.seq ORDER BY s.step_id),
-       ARRAY(SELECT l.step FROM ledger l WHERE l.process = p.process_id::text ORDER BY l.ctid)
+       ARRAY(SELECT l.step FROM ledger l WHERE l.process = p.process_id::text ORDER BY l.ctid),
+       {TOLD}
 FROM processes p ORDER BY p.seq
 """
 
@@ -46,10 +50,17 @@ class Row:
     paused: bool
     parent_seq: int | None
     branch: str | None
-    state: dict[str, Any]
+    kept_state: dict[str, Any] | None
     workflow: str
     steps: list[dict[str, Any]]
     ledger: list[str]
+    beginnings: list[Any]
+    changes: list[Any]
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """What its steps tell of its state."""
+        return told_state(self.beginnings, self.changes) or {}
 
     @property
     def root(self) -> int:
@@ -103,6 +114,7 @@ class Invariants:
         rows = self.rows()
         for row in rows:
             self._check_records(row)
+            self._check_state(row)
             self._check_effects(row)
         self._check_families(rows)
         self._check_bells(rows)
@@ -126,6 +138,16 @@ class Invariants:
             )
         before = self._ended.setdefault(row.seq, row.status) if row.status in ENDED else self._ended.get(row.seq)
         self.must(before in (None, row.status), f"process {row.seq} had ended as {before} and is {row.status}")
+
+    def _check_state(self, row: Row) -> None:
+        """What steps tell of a state is what is kept of it, and only a large one of a process that has ended is not."""
+        if row.kept_state is None:
+            self.must(row.status in ENDED and "large" in row.state, f"process {row.seq} is {row.status}, without state")
+        else:
+            self.must(
+                list(row.kept_state.items()) == list(row.state.items()),
+                f"the state of process {row.seq} is {row.kept_state}, and its steps tell {row.state}",
+            )
 
     def _check_effects(self, row: Row) -> None:
         scene = self.world.scene

@@ -14,7 +14,7 @@ from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.sweep import Sweep
 from orchestrator.storage import process_pausing
 from orchestrator.storage.children_statements import COUNT_CHILDREN, END_WAIT, LOCK_PARENT
-from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, UNLOCK, step_lock_key
+from orchestrator.storage.step_statements import CLAIM, RECORD_ALONE, UNLOCK, step_lock_key
 from tests.model.workers import CURRENT
 
 _UNCOUNTED = END_WAIT[: END_WAIT.index("  AND NOT EXISTS")] + END_WAIT[END_WAIT.index("RETURNING") :]
@@ -27,8 +27,8 @@ def no_lock(patch: pytest.MonkeyPatch) -> None:
 
 def no_token(patch: pytest.MonkeyPatch) -> None:
     """Whoever comes may record."""
-    for name, statement in (("RECORD", RECORD), ("RECORD_ALONE", RECORD_ALONE)):
-        patch.setattr(record, name, _without(statement, "AND claim = %(claim)s AND status", "AND status"))
+    for name in ("RECORD", "RECORD_END", "RECORD_ALONE", "RECORD_END_ALONE"):
+        patch.setattr(record, name, _without(getattr(record, name), "AND claim = %(claim)s AND status", "AND status"))
 
 
 def burst_over_a_pause(patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from orchestrator.language.steps import begin, step
 from orchestrator.language.vocabulary import State
 from orchestrator.language.workflows import Workflow, task
 from orchestrator.storage.session import db
+from tests.integration.engine.engine_on_test import LARGE
 from tests.model.scene import Scene
 from tests.model.workers import CURRENT, HeldWorker
 
@@ -26,6 +27,8 @@ BRANCHES = ("left", "right")
 COUNTED = frozenset({"writes", "plain", "more", "ask", "look"})
 WRITTEN = frozenset({"writes"})
 CHILDREN_KEY = "children"
+# A state that has this does not fit into its row.
+_LARGE = LARGE[:3_000]
 
 
 def workflows_of(scene: Callable[[], Scene]) -> list[Workflow]:
@@ -49,7 +52,7 @@ def workflows_of(scene: Callable[[], Scene]) -> list[Workflow]:
         values = {"process": str(process_id), "key": "writes"}
         db.session.execute(text("INSERT INTO ledger (process, step) VALUES (:process, :key)"), values)
         visit(process_id, "writes")
-        return {"counted": counted + 1}
+        return {"counted": counted + 1, "large": _LARGE}
 
     @step("Use no session", key="plain")
     def plain(process_id: UUID, counted: int = 0) -> State:

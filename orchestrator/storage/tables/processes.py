@@ -25,7 +25,8 @@ class ProcessTable(Base):
     `seq` orders everything and is the key of the advisory lock. `position` is the index of the next step in the pinned
     step list of `version_id`; `claim` is the token of whoever runs it now; `attempt` counts its claims, `excused` those
     of them that the server ended. Its state is `state || recent`: what steps change is kept apart from a large state
-    for a while, so that not each of them writes all of it anew. Its own time limit counts from `limit_since` (None:
+    for a while, so that not each of them writes all of it anew. Of one that has ended `state` may be NULL: it was
+    large, and is what its last beginning and the steps since tell. Its own time limit counts from `limit_since` (None:
     from the next claim), and strikes at `expires_at` while it waits.
 
     No index is on a column that each step changes, so that its updates can stay on their page (HOT).
@@ -82,7 +83,7 @@ class ProcessTable(Base):
     waiting_since: Mapped[datetime | None]
     limit_since: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime | None]
-    state: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
+    state: Mapped[Json | None] = mapped_column(server_default=text("'{}'::jsonb"))
     recent: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
     assignee: Mapped[str] = mapped_column(server_default="SYSTEM")
     created_by: Mapped[str]

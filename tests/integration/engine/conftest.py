@@ -9,6 +9,7 @@ import pytest
 from orchestrator.storage.database import Database
 from tests.integration.engine.engine_on_test import EngineOnTest
 from tests.integration.engine.outside_system import Outside
+from tests.integration.told_states import check_states
 
 
 @pytest.fixture
@@ -17,6 +18,7 @@ def engine(database: Database, database_url: str) -> Iterator[EngineOnTest]:
     made.query("CREATE TABLE ledger (entry text NOT NULL)")
     yield made
     made.close()
+    check_states(database)
 
 
 @pytest.fixture

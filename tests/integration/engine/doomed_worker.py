@@ -23,7 +23,7 @@ from orchestrator.language.step_list import StepList
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.workflows import workflow
 from orchestrator.storage.session import db
-from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, UNLOCK
+from orchestrator.storage.step_statements import CLAIM, RECORD, RECORD_ALONE, RECORD_END_ALONE, UNLOCK
 from tests.integration.engine.engine_on_test import LIMITS
 
 _BEFORE: dict[str, LiteralString] = {
@@ -91,7 +91,7 @@ class DoomedConnection(WorkerConnection):
         return row
 
     def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        assert statement == RECORD_ALONE
+        assert statement in {RECORD_ALONE, RECORD_END_ALONE}
         if self._point == "before its record":
             _kill_oneself()
         row = super().row_alone(statement, values)

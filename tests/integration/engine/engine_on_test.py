@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,16 @@ from orchestrator.engine.runner import Limits, StepReport, StepRunner
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.workflows import Workflow
 from orchestrator.storage.database import Database
-from orchestrator.storage.tables import ProcessStepTable, ProcessTable, WorkflowTable, WorkflowVersionTable
+from orchestrator.storage.tables import (
+    ProcessStartTable,
+    ProcessStepTable,
+    ProcessTable,
+    WorkflowTable,
+    WorkflowVersionTable,
+)
 
+# Letters in no order, so that they cannot be compressed to nothing.
+LARGE = "".join(random.Random(5).choices("abcdefghijklmnopqrstuvwxyz", k=100_000))
 SECRET_KEY = SecretStr("a key of the tests")
 LIMITS = Limits(1_000_000, max_lost_attempts=3, code_wait=60.0, signer=CallbackSigner(SECRET_KEY))
 
@@ -91,6 +100,17 @@ class EngineOnTest:
             )
             session.add(process)
             session.flush()
+            beginning = ProcessStartTable(
+                process_seq=process.seq,
+                generation=1,
+                version_id=version.version_id,
+                position=0,
+                step_key=process.step_key,
+                cause="start",
+                state=process.state,
+                created_by=process.created_by,
+            )
+            session.add(beginning)
             return process.seq
 
     def run(self, seq: int, runner: StepRunner | None = None) -> list[StepReport]:

@@ -20,7 +20,7 @@ from orchestrator.language.vocabulary import State
 from orchestrator.language.workflows import Workflow, task, workflow
 from orchestrator.storage.session import db
 from orchestrator.storage.step_statements import LOCK_PROCESS
-from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.engine_on_test import LARGE, EngineOnTest
 
 FAULTS: set[str] = set()
 
@@ -77,6 +77,10 @@ def waiting(engine: EngineOnTest, many: int = 2) -> tuple[int, list[int]]:
     return seq, children_of(engine, seq)
 
 
+def large_numbered(state: State) -> list[Child]:
+    return [Child(child.branch, child.workflow, {**child.state, "large": LARGE}) for child in numbered(state)]
+
+
 def sweep(engine: EngineOnTest) -> list[int]:
     """What a clock that has just been started rings for."""
     clock, found = Sweep(engine.url), list[int]()
@@ -84,6 +88,16 @@ def sweep(engine: EngineOnTest) -> list[int]:
         found = [ring.seq for ring in clock.find(dict)]
     clock.close()
     return found
+
+
+def test_children_that_end_with_a_large_state_drop_it_and_the_parent_goes_on(family: EngineOnTest) -> None:
+    seq = family.start(a_parent(large_numbered), {"many": 2})
+    family.run(seq)
+    for child in children_of(family, seq):
+        family.run(child)
+        assert (family.process(child).status, family.process(child).state) == ("completed", None)
+    family.run(seq)
+    assert (family.process(seq).status, family.process(seq).state) == ("completed", {"many": 2, "after": True})
 
 
 def test_children_are_started_with_the_record_and_the_last_that_ends_rings_for_the_parent(

@@ -17,7 +17,8 @@ from tests.integration.engine.doomed_worker import (
     start_doomed_worker,
     writes_once,
 )
-from tests.integration.engine.engine_on_test import EngineOnTest
+from tests.integration.engine.engine_on_test import LARGE, EngineOnTest
+from tests.integration.told_states import TOLD, told_state
 
 Ledger = Callable[[], list[str]]
 
@@ -52,6 +53,29 @@ def test_a_worker_killed_around_a_record_that_is_one_statement_leaves_a_step_tha
     assert (engine.process(seq).status, engine.process(seq).state) == ("completed", {"returned": True})
     attempts = 1 if point == "after its record" else 2
     assert [(row.key, row.attempt) for row in engine.steps(seq)] == [("start", 1), ("returns", attempts), ("done", 1)]
+
+
+@pytest.mark.parametrize("point", ["before its record", "after its record"])
+def test_a_worker_killed_around_the_record_of_the_last_step_has_dropped_a_large_state_with_it_or_not_at_all(
+    engine: EngineOnTest, point: str
+) -> None:
+    seq = engine.start(returns_once, {"large": LARGE})
+    runner = engine.runner()
+    for _ in range(2):
+        runner.run(seq)
+    with start_doomed_worker(engine.url, seq, point) as killed:
+        assert killed.wait(30) == -signal.SIGKILL
+    process, whole = engine.process(seq), {"large": LARGE, "returned": True}
+    assert (process.status, process.state) == {
+        "before its record": ("running", {"large": LARGE}),
+        "after its record": ("completed", None),
+    }[point]
+    assert {**(process.state or whole), **process.recent} == whole
+
+    _let_the_sweep_finish(engine, seq)
+    assert (engine.process(seq).status, engine.process(seq).state) == ("completed", None)
+    (told,) = engine.query(f"SELECT {TOLD} FROM processes p")
+    assert told_state(*told) == whole
 
 
 def test_nobody_runs_a_claimed_step_until_its_worker_is_dead(engine: EngineOnTest, ledger: Ledger) -> None:
