@@ -26,6 +26,11 @@ class BlockAssembly:
         self._under_way: dict[str, str] = {}
         self._kinds: dict[tuple[int, str, str, bool], type[DomainModel]] = {}
 
+    @property
+    def kinds(self) -> set[type[DomainModel]]:
+        """The classes of all blocks that were made."""
+        return set(self._kinds.values())
+
     def fields(
         self, model: type[DomainModel], links: Mapping[str, Sequence[str]], path: str
     ) -> dict[str, DomainModel | list[DomainModel] | None]:
@@ -58,7 +63,7 @@ class BlockAssembly:
         if built is not None:
             return built
         row = self._tree.blocks[identifier]
-        kind = self._kind(row, kinds, path)
+        kind = self.kind_of(row, kinds, path)
         self._under_way[identifier] = path
         shape = shape_of(kind)
         values: dict[str, Any] = {name: row.values[name] for name in shape.values if name in row.values}
@@ -86,7 +91,12 @@ class BlockAssembly:
         elif field.optional:
             yield None
 
-    def _kind(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], path: str) -> type[DomainModel]:
+    def kind_of(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], path: str) -> type[DomainModel]:
+        """The class for a block where these kinds may stand.
+
+        Raises:
+            ValuesDoNotFitError: it is of none of these kinds.
+        """
         asked = (id(kinds), row.name, row.status, row.subscription_id == self._owner)
         known = self._kinds.get(asked)
         if known is not None:

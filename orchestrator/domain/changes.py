@@ -68,15 +68,19 @@ def _patches(before: Snapshot, new: Snapshot) -> Iterator[BlockPatch]:
         stored = before.blocks.get(identifier)
         if stored is None:
             continue
-        values = {name: value for name, value in block.values.items() if not _same(stored.values, name, value)}
+        values = {
+            name: value
+            for name, value in block.values.items()
+            if name not in stored.values or not is_same(stored.values[name], value)
+        }
         place = (block.label, block.root_attribute, block.root_order)
         if values or place != (stored.label, stored.root_attribute, stored.root_order):
             yield BlockPatch(identifier, *place, values)
 
 
-def _same(values: Mapping[str, Any], name: str, value: Any) -> bool:
-    # 1, 1.0 and True are equal in Python; in JSON they are three values.
-    return name in values and values[name] == value and _kinds(values[name]) == _kinds(value)
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in JSON; 1, 1.0 and True are equal in Python, and three values there."""
+    return bool(one == other) and bool(_kinds(one) == _kinds(other))
 
 
 def _kinds(value: Any) -> Any:
@@ -126,7 +130,7 @@ def _block_history(identifier: UUID, stored: BlockValue | None, block: BlockValu
         yield Change(f"{block.path}.label", old_label, block.label, identifier)
     for name, value in block.values.items():
         old_value = old_values.get(name)
-        if not _same({name: old_value}, name, value):
+        if not is_same(old_value, value):
             yield Change(f"{block.path}.{name}", old_value, value, identifier)
 
 

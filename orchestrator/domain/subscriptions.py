@@ -14,10 +14,12 @@ from orchestrator.domain.assembly import BlockAssembly, values_must_fit
 from orchestrator.domain.blocks import ProductBlockModel, as_uuid, default_blocks
 from orchestrator.domain.conversion import Conversion
 from orchestrator.domain.lifecycle import check_users
+from orchestrator.domain.plainness import is_plain
 from orchestrator.domain.products import ProductModel, read_fixed_inputs
 from orchestrator.domain.registry import product_models
 from orchestrator.domain.shape import DomainModel
 from orchestrator.domain.snapshot import Snapshot, take_snapshot
+from orchestrator.domain.stored import StoredTree
 from orchestrator.domain.writing import write_changes
 from orchestrator.errors import (
     AuthoringError,
@@ -78,7 +80,7 @@ class SubscriptionModel(DomainModel):
     note: str | None = None
     version: int = 1
 
-    _loaded: Snapshot | None = PrivateAttr(default=None)
+    _loaded: Snapshot | StoredTree | None = PrivateAttr(default=None)
     _product_row: ProductRow | None = PrivateAttr(default=None)
     _asks_users: bool = PrivateAttr(default=False)
 
@@ -271,13 +273,15 @@ class SubscriptionModel(DomainModel):
             lock_subscriptions(db.session, [self.subscription_id])
             self._check_users(self.status)
             self._asks_users = False
-        self.version = write_changes(self.subscription_id, self.version, self._loaded, snapshot)
+        stored = self._loaded.snapshot(snapshot) if isinstance(self._loaded, StoredTree) else self._loaded
+        self.version = write_changes(self.subscription_id, self.version, stored, snapshot)
         self._loaded = snapshot
 
     @classmethod
     def _build(cls, tree: SubscriptionTree, rows: TreeRows) -> Self:
         row = tree.subscription
-        blocks = BlockAssembly(rows, row.subscription_id).fields(cls, root_links(rows, row.subscription_id), "")
+        assembly = BlockAssembly(rows, row.subscription_id)
+        blocks = assembly.fields(cls, root_links(rows, row.subscription_id), "")
         fixed_inputs = read_fixed_inputs(cls, tree.product)
         with values_must_fit(cls):
             model = cls(
@@ -294,7 +298,12 @@ class SubscriptionModel(DomainModel):
                 **fixed_inputs,
                 **blocks,
             )
-        model._loaded = model._snapshot().limited_to(rows.blocks)
+        models: set[type[DomainModel]] = {cls, *assembly.kinds}
+        if all(is_plain(one) for one in models):
+            model._loaded = StoredTree(cls, tree, model._columns())
+        else:
+            # Made once: what code of the authors makes of the rows may not be the same a second time.
+            model._loaded = model._snapshot().limited_to(rows.blocks)
         model._product_row = tree.product
         return model
 
@@ -328,13 +337,16 @@ class SubscriptionModel(DomainModel):
                     f"cannot change it"
                 )
 
-    def _snapshot(self) -> Snapshot:
+    def _columns(self) -> dict[str, Any]:
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         for name in ("customer_id", "description", "note"):
             to_json(columns[name], name)
         columns["status"] = self.status.value
         columns["product_id"] = self.product.product_id
-        return take_snapshot(self.subscription_id, self, columns)
+        return columns
+
+    def _snapshot(self) -> Snapshot:
+        return take_snapshot(self.subscription_id, self, self._columns())
 
 
 def read_tree(subscription_id: UUID | str) -> SubscriptionTree:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -36,10 +36,10 @@ def takes_none(annotation: Any) -> bool:
     return bare in (None, type(None), Any)
 
 
-def adapter_of(info: FieldInfo) -> TypeAdapter[Any]:
-    """What reads the values of a field."""
+def adapter_of(info: FieldInfo, config: ConfigDict | None = None) -> TypeAdapter[Any]:
+    """What reads the values of a field, with the configuration of its class."""
     annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    return TypeAdapter(annotation)
+    return TypeAdapter(annotation, config=config)
 
 
 def json_kinds(info: FieldInfo) -> frozenset[str]:
