@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from orchestrator.engine.bell import Ring
 from orchestrator.engine.callbacks import CallbackSigner
-from orchestrator.errors import CallbackNotFoundError, ConflictError, ProcessNotFoundError
+from orchestrator.errors import CallbackNotFoundError, ConflictError
 from orchestrator.language.transitions import ENDED, FAILED, ProcessValue, after_callback
 from orchestrator.language.vocabulary import Actor, ProcessStatus, State
 from orchestrator.services import audit
 from orchestrator.services.context import Context
 from orchestrator.services.forms import require_small, storable
+from orchestrator.services.process_rows import get_process, ring_for
 from orchestrator.services.starting import require_running_engine
 from orchestrator.storage.callback_delivery import (
     CallbackRow,
@@ -23,7 +23,7 @@ from orchestrator.storage.callback_delivery import (
     keep_arrived,
     keep_progress,
 )
-from orchestrator.storage.process_statements import ProcessRow, find_process
+from orchestrator.storage.process_statements import ProcessRow
 
 
 def deliver_callback(
@@ -63,8 +63,7 @@ def deliver_callback(
             request_id=request_id,
         )
     if is_awaited and not row.paused:
-        ring = Ring(row.seq, row.process_id, row.workflow_name, callback.step_key, row.target, row.is_task)
-        context.bell.ring([ring])
+        context.bell.ring([ring_for(row, callback.step_key)])
 
 
 def report_progress(context: Context, actor: Actor, process_id: UUID, token: str, progress: State | str) -> None:
@@ -85,9 +84,7 @@ def _identify(context: Context, process_id: UUID, token: str) -> int:
     """Which callback of a process a token is for. Nobody without one gets as far as a lock."""
     signer = CallbackSigner(context.settings.secret_key)
     with context.database.reading() as session:
-        row = find_process(session, process_id)
-        if row is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        row = get_process(session, process_id)
         found = [
             one.callback_id
             for one in callbacks_of(session, row.seq)
@@ -100,10 +97,10 @@ def _identify(context: Context, process_id: UUID, token: str) -> int:
 
 def _lock(session: Session, process_id: UUID, callback_id: int) -> tuple[ProcessRow, CallbackRow]:
     # In this order, in two statements: whoever records the step that waits locks the process, too, and looks then.
-    row = find_process(session, process_id, lock=True)
+    row = get_process(session, process_id, lock=True)
     callback = get_callback(session, callback_id)
-    if row is None or callback is None:
-        raise ProcessNotFoundError(f"there is no process {process_id}")
+    if callback is None:
+        raise CallbackNotFoundError(f"process {process_id} has this callback no more")
     require_running_engine(row.engine_paused, row.engine_reason)
     if callback.arrived_at is not None:
         raise ConflictError(f"process {process_id} has got this callback already")

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from orchestrator.engine.bell import Ring
-from orchestrator.errors import ConflictError, InvalidInputError, ProcessNotFoundError
+from orchestrator.errors import ConflictError, InvalidInputError
 from orchestrator.language.history import Beginning, Recorded, state_before
 from orchestrator.language.transitions import RUNNABLE, ProcessValue, after_migrate, after_rerun, after_skip
 from orchestrator.language.vocabulary import Actor, ProcessStatus, State
@@ -19,10 +18,11 @@ from orchestrator.services import audit
 from orchestrator.services.authorization import require_retry
 from orchestrator.services.context import Context
 from orchestrator.services.pinned_steps import deployed_workflow, steps_up_to_now
+from orchestrator.services.process_rows import get_process, ring_for
 from orchestrator.services.starting import require_running_engine
 from orchestrator.services.texts import check_reason, require_reason
 from orchestrator.storage import process_moves
-from orchestrator.storage.process_statements import ProcessRow, find_process
+from orchestrator.storage.process_statements import ProcessRow
 from orchestrator.storage.session import Origin
 from orchestrator.storage.subscription_holding import take_again
 
@@ -159,9 +159,7 @@ def _locked(
 ) -> Iterator[tuple[Session, ProcessRow]]:
     """The process, locked, after its authorizers were asked; with the subscriptions that it gave back."""
     with context.database.reading(with_authors=True) as session:
-        seen = find_process(session, process_id)
-        if seen is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        seen = get_process(session, process_id)
         require_running_engine(seen.engine_paused, seen.engine_reason)
         workflow = deployed_workflow(context.catalog, seen)
         require_retry(actor, workflow, steps_up_to_now(workflow, seen))
@@ -170,9 +168,7 @@ def _locked(
         take_again(session, seen.seq, Origin(actor.name, process_id, seen.seq, seen.step_key))
         if and_children:
             process_moves.lock_children(session, seen.seq)
-        row = find_process(session, process_id, lock=True)
-        if row is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        row = get_process(session, process_id, lock=True)
         yield session, row
 
 
@@ -250,5 +246,4 @@ def _value(row: ProcessRow) -> ProcessValue:
 
 def _ring(context: Context, row: ProcessRow, value: ProcessValue) -> None:
     if value.status in RUNNABLE and not row.paused:
-        ring = Ring(row.seq, row.process_id, row.workflow_name, row.step_key or "", row.target, row.is_task)
-        context.bell.ring([ring])
+        context.bell.ring([ring_for(row, row.step_key)])

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from orchestrator.engine.bell import Ring
-from orchestrator.errors import ConflictError, ProcessNotFoundError
+from orchestrator.errors import ConflictError
 from orchestrator.language.transitions import ENDED, RUNNABLE
 from orchestrator.language.vocabulary import Actor
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_abort
 from orchestrator.services.context import Context
 from orchestrator.services.pinned_steps import steps_up_to_now
+from orchestrator.services.process_rows import get_process, ring_for
 from orchestrator.services.texts import check_reason
 from orchestrator.storage.process_pausing import set_paused
-from orchestrator.storage.process_statements import ProcessRow, find_process
+from orchestrator.storage.process_statements import ProcessRow
 
 
 def pause_process(
@@ -45,8 +45,7 @@ def unpause_process(
     """
     row = _set(context, actor, process_id, False, reason, request_id)
     if row.status in RUNNABLE:
-        ring = Ring(row.seq, row.process_id, row.workflow_name, row.step_key or "", row.target, row.is_task)
-        context.bell.ring([ring])
+        context.bell.ring([ring_for(row, row.step_key)])
 
 
 def _set(
@@ -55,16 +54,12 @@ def _set(
     check_reason(reason)
     # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
     with context.database.reading(with_authors=True) as session:
-        seen = find_process(session, process_id)
-        if seen is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        seen = get_process(session, process_id)
         workflow = context.catalog.workflows.get(seen.workflow_name)
         if workflow is not None:
             require_abort(actor, workflow, steps_up_to_now(workflow, seen))
     with context.database.transaction(actor.name) as session:
-        row = find_process(session, process_id, lock=True)
-        if row is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        row = get_process(session, process_id, lock=True)
         if row.status in ENDED:
             raise ConflictError(f"process {process_id} is {row.status}: it does not go on")
         if row.paused == paused:

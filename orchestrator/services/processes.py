@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
-from orchestrator.errors import ConflictError, NotATaskError, ProcessNotFoundError
+from orchestrator.errors import ConflictError, NotATaskError
 from orchestrator.language.transitions import ENDED, ProcessValue, after_abort
 from orchestrator.language.vocabulary import Actor, ProcessStatus
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_abort
 from orchestrator.services.context import Context
 from orchestrator.services.pinned_steps import steps_up_to_now
+from orchestrator.services.process_rows import get_process
 from orchestrator.services.resuming import resume_process
 from orchestrator.services.starting import Started, start_process
 from orchestrator.services.texts import check_note, check_reason
 from orchestrator.storage import process_statements
-from orchestrator.storage.process_statements import ProcessRow
 from orchestrator.storage.session import Origin
 from orchestrator.storage.subscription_holding import give_back_held, lock_held
 
@@ -70,7 +68,7 @@ def abort_process(
     check_reason(reason)
     # The workflow is asked outside of the transaction that holds the row; it never changes for a process.
     with context.database.reading(with_authors=True) as session:
-        seen = _find(session, process_id)
+        seen = get_process(session, process_id)
         workflow = context.catalog.workflows.get(seen.workflow_name)
         if workflow is not None:
             require_abort(actor, workflow, steps_up_to_now(workflow, seen))
@@ -80,7 +78,7 @@ def abort_process(
                 f"a step of process {process_id} is writing to its subscription at this moment, so that this cannot be "
                 "released with it; abort the process, and set the subscription in sync afterwards"
             )
-        row = _find(session, process_id, lock=True)
+        row = get_process(session, process_id, lock=True)
         transition = after_abort(ProcessValue(ProcessStatus(row.status), row.position, len(row.steps)))
         process_statements.abort_process(
             session,
@@ -136,7 +134,7 @@ def set_note(
     """
     check_note(note)
     with context.database.transaction(actor.name) as session:
-        row = _find(session, process_id, lock=True)
+        row = get_process(session, process_id, lock=True)
         if row.note == note:
             return
         process_statements.set_note(session, row.seq, note)
@@ -162,7 +160,7 @@ def delete_task(context: Context, actor: Actor, process_id: UUID, *, request_id:
         ConflictError: it has not ended.
     """
     with context.database.transaction(actor.name) as session:
-        row = _find(session, process_id, lock=True)
+        row = get_process(session, process_id, lock=True)
         if not row.is_task:
             raise NotATaskError(
                 f"process {process_id} runs {row.workflow_name}, which is no task; only tasks are deleted"
@@ -190,10 +188,3 @@ def status_counts(context: Context, *, ended: bool = True) -> StatusCounts:
         for is_task, status, number in process_statements.count_statuses(session, ended=ended):
             (counts.task_counts if is_task else counts.process_counts)[status] = number
     return counts
-
-
-def _find(session: Session, process_id: UUID, *, lock: bool = False) -> ProcessRow:
-    row = process_statements.find_process(session, process_id, lock=lock)
-    if row is None:
-        raise ProcessNotFoundError(f"there is no process {process_id}")
-    return row

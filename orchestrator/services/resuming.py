@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from orchestrator.engine.bell import Ring
-from orchestrator.errors import ConflictError, NotDeployedError, ProcessNotFoundError
+from orchestrator.errors import ConflictError, NotDeployedError
 from orchestrator.language.actions import Form, Function
 from orchestrator.language.calling import Focus, focus_on
 from orchestrator.language.outcomes import Done, Skipped
@@ -21,8 +20,9 @@ from orchestrator.services.authorization import require_resume, require_retry
 from orchestrator.services.context import Context
 from orchestrator.services.forms import Pages, read_pages, require_no_input, require_small, storable, walk
 from orchestrator.services.pinned_steps import deployed_workflow, present_step, steps_up_to_now
+from orchestrator.services.process_rows import get_process, ring_for
 from orchestrator.services.starting import require_running_engine
-from orchestrator.storage.process_statements import ProcessRow, answer_input, find_process, retry_process
+from orchestrator.storage.process_statements import ProcessRow, answer_input, retry_process
 from orchestrator.storage.session import Origin
 from orchestrator.storage.subscription_holding import take_again
 
@@ -86,8 +86,7 @@ def resume_process(
             request_id=request_id,
         )
     if value.status in RUNNABLE:
-        key = row.steps[value.position]["key"]
-        context.bell.ring([Ring(row.seq, row.process_id, row.workflow_name, key, row.target, row.is_task)])
+        context.bell.ring([ring_for(row, row.steps[value.position]["key"])])
 
 
 def check_answer(context: Context, actor: Actor, process_id: UUID, pages: Any = None) -> State:
@@ -120,9 +119,7 @@ def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
 
 def _look(context: Context, actor: Actor, process_id: UUID, pages: Pages) -> tuple[ProcessRow, _Answer | _Retry]:
     with context.database.reading(with_authors=True) as session:
-        row = find_process(session, process_id)
-        if row is None:
-            raise ProcessNotFoundError(f"there is no process {process_id}")
+        row = get_process(session, process_id)
         require_running_engine(row.engine_paused, row.engine_reason)
         if row.paused:
             raise ConflictError(f"process {process_id} is paused: unpause it first")
