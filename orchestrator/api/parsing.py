@@ -95,7 +95,11 @@ def read_json() -> Any:
 
 
 def refuse(errors: Mapping[str, Any]) -> NoReturn:
-    """Refuse the request with 422, saying which field of which part (`json`, `query`, `path`) is wrong and why."""
+    """Refuse the request with 422, saying which field of which part (`json`, `query`, `path`) is wrong and why.
+
+    Raises:
+        ProblemError: always.
+    """
     raise ProblemError(INVALID_REQUEST, "; ".join(_sentences(errors)) or "Invalid request.", {"errors": errors})
 
 

@@ -27,7 +27,12 @@ from orchestrator.tasks.worker_process import WorkerProcess
 
 
 def build_worker(settings: Settings) -> Celery:
-    """The Celery application of workers, beat and Flower."""
+    """The Celery application of workers, beat and Flower.
+
+    Raises:
+        SettingsError: a server is not named, or the catalog cannot be loaded. What the servers have to be is looked at
+            when a worker starts.
+    """
     configure_logging(settings)
     database_url = settings.require_database_url()
     application = build_application(settings)

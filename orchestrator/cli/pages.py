@@ -40,7 +40,11 @@ def read_input(text: str | None) -> Any:
 
 
 def read_values(pairs: tuple[str, ...]) -> dict[str, str]:
-    """The values of `--set NAME=VALUE`."""
+    """The values of `--set NAME=VALUE`.
+
+    Raises:
+        UsageError: one has no name or no value.
+    """
     values: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

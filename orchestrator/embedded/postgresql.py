@@ -103,7 +103,11 @@ class PostgresqlServer:
             self._process = self._spawn(command, signal.SIGINT, log)
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
-        """Wait for the server to answer and make the database `orchestrator` when it is missing."""
+        """Wait for the server to answer and make the database `orchestrator` when it is missing.
+
+        Raises:
+            EmbeddedServerError: it has ended, or is not ready after so many seconds; with the last words of its log.
+        """
         deadline = time.monotonic() + seconds
         while not self._answers():
             if not self.is_running:

@@ -84,7 +84,11 @@ class ValkeyServer:
             raise EmbeddedServerError(f"Valkey cannot be started: {error}.") from error
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
-        """Wait for the server to have read its file and to answer."""
+        """Wait for the server to have read its file and to answer.
+
+        Raises:
+            EmbeddedServerError: it has ended, or is not ready after so many seconds; with the last words of its log.
+        """
         deadline = time.monotonic() + seconds
         while not self._answers():
             if not self.is_running:

@@ -99,6 +99,9 @@ class WorkerConnection:
     def row_alone(self, statement: LiteralString, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Run one statement that is a transaction of its own, in place of the open one, in which nothing was done yet
         (see `untouched`); its first row, or None when it returns none.
+
+        Raises:
+            psycopg.Error: the database refused, or the connection was lost.
         """
         if self._bound is None or self._begun:
             raise AssertionError("a statement alone needs a transaction in which nothing was done")

@@ -40,7 +40,12 @@ class VersionCache:
         self._versions: dict[int, PinnedVersion] = {}
 
     def get(self, connection: WorkerConnection, version_id: int) -> PinnedVersion:
-        """The version with this id, read from the database if it is new to this worker."""
+        """The version with this id, read from the database if it is new to this worker.
+
+        Raises:
+            OrchestratorError: there is none.
+            psycopg.Error: the database does not answer.
+        """
         version = self._versions.get(version_id)
         if version is None:
             row = connection.row(VERSION, {"version_id": version_id})

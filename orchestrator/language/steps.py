@@ -158,7 +158,11 @@ def step_group(
 
 
 def conditional(predicate: Predicate) -> Callable[[Step | StepList], StepList]:
-    """Run steps only when the predicate says so of the state; it is asked anew before each of them."""
+    """Run steps only when the predicate says so of the state; it is asked anew before each of them.
+
+    Raises:
+        AuthoringError: the predicate is no function.
+    """
     if not callable(predicate) or isinstance(predicate, Step):
         raise AuthoringError(f"conditional: the predicate must be a function of the state, not {predicate!r}")
     return _wrap(When(predicate), "in a conditional")
@@ -167,14 +171,22 @@ def conditional(predicate: Predicate) -> Callable[[Step | StepList], StepList]:
 def steplens(
     get: Callable[[State], State], set: Callable[[State], Callable[[State], State]]
 ) -> Callable[[Step | StepList], StepList]:
-    """Run steps on a part of the state, `get(state)`, and fold it back with `set(state)(part)`."""
+    """Run steps on a part of the state, `get(state)`, and fold it back with `set(state)(part)`.
+
+    Raises:
+        AuthoringError: one of them is no function.
+    """
     if not callable(get) or not callable(set):
         raise AuthoringError("steplens: get and set must be functions of the state")
     return _wrap(Lens(get, set), "in a steplens")
 
 
 def focussteps(key: str) -> Callable[[Step | StepList], StepList]:
-    """Run steps on the object that the state holds under a key, an empty one when it holds none."""
+    """Run steps on the object that the state holds under a key, an empty one when it holds none.
+
+    Raises:
+        AuthoringError: the key is no text.
+    """
     if not isinstance(key, str):
         raise AuthoringError(f"focussteps: the key must be text, not {key!r}")
 

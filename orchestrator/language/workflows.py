@@ -1,4 +1,4 @@
-"""The decorators that make workflows from functions that return steps."""
+"""The decorators that make workflows from functions that return steps. `workflow` explains the arguments of all."""
 
 from __future__ import annotations
 
@@ -41,7 +41,25 @@ def workflow(
     is_task: bool = False,
     time_limit: float | None = None,
 ) -> Decorator:
-    """Make a workflow of exactly the steps that the function returns."""
+    """Make a workflow of exactly the steps that the function returns.
+
+    Args:
+        description: what people are shown; the name is that of the function.
+        initial_input_form: asks for input before the start: a generator function of form pages, a page class, or a
+            function that returns one.
+        target: what it does to a subscription.
+        authorize_callback: who may start and abort it; everybody when not given.
+        retry_auth_callback: who may run a step again that failed; `authorize_callback` decides when not given.
+        run_predicate: whether it may start now.
+        is_task: a check or a piece of housekeeping, shown and queued apart from what customers wait for.
+        time_limit: seconds that a process has from its start; as long as it takes when not given.
+
+    Other decorators put steps of their own around those of the function, and `additional_steps` behind them.
+
+    Raises:
+        AuthoringError: what is decorated is no function that returns steps, two steps have one key, a step could never
+            run, or an argument is none of these.
+    """
     return _decorator(
         "workflow",
         description,

@@ -195,7 +195,9 @@ def prepare_start(
     what the workflow's predicate says.
 
     Raises:
-        OrchestratorError: it may not or cannot be started, as for `start_process`.
+        UnknownWorkflowError, EnginePausedError, ForbiddenError, PredicateFailedError, OrchestratorError: it may not or
+            cannot be started, as for `start_process`.
+        AuthoringError: it has no steps.
     """
     workflow = context.catalog.workflows.get(workflow_name)
     if workflow is None:

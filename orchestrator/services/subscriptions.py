@@ -107,7 +107,11 @@ def subscription_workflows(context: Context, subscription_id: UUID) -> Subscript
 
 
 def workflows_of(session: Session, subscription_id: UUID) -> SubscriptionWorkflows:
-    """As `subscription_workflows`, in a unit of work that is there already."""
+    """As `subscription_workflows`, in a unit of work that is there already.
+
+    Raises:
+        SubscriptionNotFoundError: there is none of this id.
+    """
     usage = find_usage(subscription_id)
     if usage is None:
         raise SubscriptionNotFoundError(f"there is no subscription {subscription_id}")

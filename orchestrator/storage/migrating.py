@@ -209,7 +209,13 @@ class Migrations:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection to the database."""
+        """A connection to the database.
+
+        Raises:
+            SettingsError: the URL cannot be used.
+            UnavailableError: the server does not answer.
+            ServerTooOldError: it is one of an older version than is needed.
+        """
         try:
             engine = build_engine(self._database_url, application_name="orchestrator migrations", pool_size=1)
         except (ArgumentError, ValueError) as error:
