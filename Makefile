@@ -1,5 +1,8 @@
 PYTHON ?= python3
 INSTALLED := .venv/installed
+# Processes that run tests, each with servers of its own, one module after the other. 0: in this one.
+PROCESSES = 0
+PYTEST = .venv/bin/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test test-slow chaos bench bench-quick bench-growth check
@@ -18,11 +21,12 @@ up: $(INSTALLED)  ## start everything on this machine, with the example product 
 demo: $(INSTALLED)  ## live through the whole life of the example products, and check it
 	.venv/bin/orchestrator demo
 
+test: PROCESSES = 2
 test: $(INSTALLED)  ## run the tests, but for the slow ones
-	.venv/bin/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED)  ## run the slow tests
-	.venv/bin/pytest -m slow
+	$(PYTEST) -m slow
 
 chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that nothing is lost (SEED=n repeats a plan, SEED=1-10: ten runs)
 	.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED))
