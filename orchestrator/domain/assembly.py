@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from orchestrator.domain.shape import BlockField, DomainModel, kind_named, shape_of
+from orchestrator.domain.shape import DomainModel, kind_named, shape_of
 from orchestrator.errors import BlockCycleError, ValuesDoNotFitError
 from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.storage.block_trees import BlockRow, TreeRows
@@ -24,7 +24,7 @@ class BlockAssembly:
         self._owner = owner
         self._built: dict[str, DomainModel] = {}
         self._under_way: dict[str, str] = {}
-        self._kinds: dict[tuple[int, str, str, bool], type[DomainModel]] = {}
+        self._kinds: dict[tuple[int, str, int], type[DomainModel]] = {}
 
     @property
     def kinds(self) -> set[type[DomainModel]]:
@@ -42,11 +42,19 @@ class BlockAssembly:
             ValuesDoNotFitError: a block is of a kind that the field does not take, or its values do not fit.
             BlockCycleError: a block refers to itself through others.
         """
-        return {
-            field.name: value
-            for field in shape_of(model).blocks
-            for value in self._field(field, links.get(field.name, ()), f"{path}.{field.name}" if path else field.name)
-        }
+        made: dict[str, DomainModel | list[DomainModel] | None] = {}
+        for field in shape_of(model).blocks:
+            ids = links.get(field.name, ())
+            place = f"{path}.{field.name}" if path else field.name
+            if field.many:
+                made[field.name] = [self.block(one, field.kinds, f"{place}[{index}]") for index, one in enumerate(ids)]
+            elif len(ids) > 1:
+                raise ValuesDoNotFitError(f"{place} takes one block, but {len(ids)} are stored there")
+            elif ids:
+                made[field.name] = self.block(ids[0], field.kinds, place)
+            elif field.optional:
+                made[field.name] = None
+        return made
 
     def block(self, identifier: str, kinds: tuple[type[DomainModel], ...], path: str) -> DomainModel:
         """The block of this id as one of these kinds; `path` is where it stands, for messages.
@@ -55,16 +63,15 @@ class BlockAssembly:
             ValuesDoNotFitError: it is of another kind, or its values do not fit.
             BlockCycleError: it refers to itself through others.
         """
+        built = self._built.get(identifier)
+        if built is not None:
+            return built
         if identifier in self._under_way:
             raise BlockCycleError(
                 f"The block at {self._under_way[identifier]} refers to itself: {path} is the same one"
             )
-        built = self._built.get(identifier)
-        if built is not None:
-            return built
         row = self._tree.blocks[identifier]
         kind = self.kind_of(row, kinds, path)
-        self._under_way[identifier] = path
         shape = shape_of(kind)
         values: dict[str, Any] = {name: row.values[name] for name in shape.values if name in row.values}
         values["name"] = row.name
@@ -72,24 +79,16 @@ class BlockAssembly:
         values["owner_subscription_id"] = row.subscription_id
         values["label"] = row.label
         if shape.blocks:
+            self._under_way[identifier] = path
             values |= self.fields(kind, self._tree.links.get(identifier, {}), path)
+            del self._under_way[identifier]
         try:
-            built = kind.model_validate(values)
+            # Without what `model_validate` asks about its arguments first: there are many blocks.
+            block: DomainModel = kind.__pydantic_validator__.validate_python(values)
         except ValidationError as error:
             raise values_do_not_fit(kind, path, error) from error
-        del self._under_way[identifier]
-        self._built[identifier] = built
-        return built
-
-    def _field(self, field: BlockField, ids: Sequence[str], path: str) -> Iterator[Any]:
-        if field.many:
-            yield [self.block(one, field.kinds, f"{path}[{index}]") for index, one in enumerate(ids)]
-        elif len(ids) > 1:
-            raise ValuesDoNotFitError(f"{path} takes one block, but {len(ids)} are stored there")
-        elif ids:
-            yield self.block(ids[0], field.kinds, path)
-        elif field.optional:
-            yield None
+        self._built[identifier] = block
+        return block
 
     def kind_of(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], path: str) -> type[DomainModel]:
         """The class for a block where these kinds may stand.
@@ -97,7 +96,8 @@ class BlockAssembly:
         Raises:
             ValuesDoNotFitError: it is of none of these kinds.
         """
-        asked = (id(kinds), row.name, row.status, row.subscription_id == self._owner)
+        # The ids of owners are one object each, and UUIDs take long to compare.
+        asked = (id(kinds), row.name, id(row.subscription_id))
         known = self._kinds.get(asked)
         if known is not None:
             return known

@@ -55,7 +55,9 @@ class ProductBlockModel(DomainModel):
     @classmethod
     def _take_the_name_of_the_class(cls, data: Any) -> Any:
         # A union of blocks is decided here: values that carry another kind's name are refused.
-        if not isinstance(data, Mapping) or (data.get("name") == cls.__block_name__ is not None):
+        if type(data) is dict and data.get("name") == cls.__block_name__ is not None:
+            return data  # so it is for all that are loaded
+        if not isinstance(data, Mapping):
             return data
         if data.get("name") not in (None, "", cls.__block_name__):
             raise ValueError(f"a block {data['name']!r} is not a {cls.__block_name__!r}")
