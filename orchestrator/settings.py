@@ -3,73 +3,52 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from orchestrator.errors import SettingsError
+from orchestrator.setting_values import (
+    Days,
+    Host,
+    HostNames,
+    LogLevel,
+    Port,
+    PostgresqlUrl,
+    Queue,
+    SecretKey,
+    Target,
+)
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-POSTGRESQL_SCHEMES = ("postgresql", "postgres")
-TARGETS = ("CREATE", "MODIFY", "TERMINATE", "SYSTEM", "VALIDATE", "RECONCILE")
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_MOST_DAYS = 36_500
-
-
-def _only_loopback(host: str) -> str:
-    if host not in LOOPBACK:
-        message = (
-            f"{host!r} is not a loopback address: there is no authentication yet, so the server listens on "
-            "127.0.0.1, ::1 or localhost only; put an authenticating proxy in front of it"
-        )
-        raise ValueError(message)
-    return host
-
-
-def _a_log_level(level: str) -> str:
-    if level.upper() not in LOG_LEVELS:
-        message = f"{level!r} is no level; use one of {', '.join(LOG_LEVELS)}"
-        raise ValueError(message)
-    return level.upper()
-
-
-def _a_postgresql_url(url: SecretStr) -> SecretStr:
-    scheme = url.get_secret_value().partition("://")[0].partition("+")[0]
-    if scheme not in POSTGRESQL_SCHEMES:
-        message = "this is no URL of a PostgreSQL; it begins with postgresql://"
-        raise ValueError(message)
-    return url
-
-
-def _of_targets(days: dict[str, float]) -> dict[str, float]:
-    for name in days:
-        if name not in TARGETS:
-            message = f"{name!r} is no target; use {', '.join(TARGETS)}"
-            raise ValueError(message)
-    return days
+_PREFIX = "ORCHESTRATOR_"
+# What is no setting and yet has a meaning: what `up` tells the Procfile, and what tests read.
+_NO_SETTINGS = frozenset({"BIND"})
+_OF_TESTS = "TEST_"
 
 
 class Settings(BaseSettings):
     """What can be set from outside. Each field is the environment variable `ORCHESTRATOR_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    database_url: Annotated[SecretStr, AfterValidator(_a_postgresql_url)] | None = Field(
-        None, description="PostgreSQL 14 or newer; not set: `up` embeds one."
-    )
+    database_url: PostgresqlUrl | None = Field(None, description="PostgreSQL 14 or newer; not set: `up` embeds one.")
     broker_url: SecretStr | None = Field(None, description="Valkey, Redis or RabbitMQ; not set: `up` embeds one.")
     catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
     data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
-    secret_key: SecretStr | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
+    secret_key: SecretKey | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
 
-    host: Annotated[str, AfterValidator(_only_loopback)] = Field("127.0.0.1", description="Address of the API.")
-    port: int = Field(8080, ge=1, le=65535, description="Port of the API.")
-    allowed_hosts: str = Field("", description="More names that a Host header may carry, with commas between them.")
+    host: Host = Field("127.0.0.1", description="Address of the API.")
+    port: Port = Field(8080, description="Port of the API.")
+    allowed_hosts: HostNames = Field(
+        "", description="More names that a Host header may carry, with commas between them."
+    )
+    web_processes: int = Field(1, ge=1, description="Processes of the web server; the Procfile reads it.")
     web_threads: int = Field(8, ge=1, description="Threads of each web process.")
-    flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
+    flower_port: Port = Field(5555, description="Port of Flower.")
     flower_password: SecretStr | None = Field(None, description="Asked for by Flower, user `orchestrator`.")
 
     worker_concurrency: int = Field(2, ge=1, description="Prefork children of one worker.")
@@ -80,8 +59,8 @@ class Settings(BaseSettings):
     task_events_seconds: float = Field(
         0.25, ge=0, le=10, description="Seconds for which task events wait to be sent together; 0: none waits."
     )
-    target_queues: dict[str, str] = Field(
-        default_factory=dict, description='A queue of its own for a target, as JSON: {"VALIDATE": "validations"}.'
+    target_queues: dict[Target, Queue] = Field(
+        default_factory=dict, description="A queue of its own for a target.", examples=['{"VALIDATE": "validations"}']
     )
 
     max_request_bytes: int = Field(10_000_000, ge=1_000, description="A larger request body is refused.")
@@ -89,25 +68,16 @@ class Settings(BaseSettings):
     max_lost_attempts: int = Field(3, ge=1, description="Claims of one step that may end in nothing before it fails.")
     code_wait: float = Field(60.0, ge=0, description="Seconds to wait for a worker that has a step's code.")
     idempotency_hours: float = Field(24.0, gt=0, description="How long an Idempotency-Key is remembered.")
-    retention_days: Annotated[dict[str, Annotated[float, Field(ge=0, le=_MOST_DAYS)]], AfterValidator(_of_targets)] = (
-        Field(
-            default_factory=lambda: {"SYSTEM": 30.0, "VALIDATE": 30.0},
-            description="Days after which processes that have ended are deleted, by target; those not named stay.",
-        )
+    retention_days: dict[Target, Days] = Field(
+        default_factory=lambda: {"SYSTEM": 30.0, "VALIDATE": 30.0},
+        description="Days after which processes that have ended are deleted, by target; those not named stay.",
+        examples=['{"CREATE": 30}'],
     )
-    schedule_run_days: float = Field(
-        30.0, ge=0, le=_MOST_DAYS, description="Days for which the runs of schedules are kept."
-    )
-    audit_days: float | None = Field(
-        None, ge=0, le=_MOST_DAYS, description="Days for which the audit is kept; not set: for ever."
-    )
-    change_days: float | None = Field(
-        None, ge=0, le=_MOST_DAYS, description="Days for which changes of values are kept; not set: for ever."
-    )
+    schedule_run_days: Days = Field(30.0, description="Days for which the runs of schedules are kept.")
+    audit_days: Days | None = Field(None, description="Days for which the audit is kept; not set: for ever.")
+    change_days: Days | None = Field(None, description="Days for which changes of values are kept; not set: for ever.")
     shutdown_seconds: float = Field(30.0, gt=0, description="How long a worker may finish its steps at shutdown.")
-    log_level: Annotated[str, AfterValidator(_a_log_level)] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR."
-    )
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     log_json: bool = Field(False, description="Logs as JSON lines.")
 
     def require_database_url(self) -> str:
@@ -150,14 +120,44 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        found = [
-            (".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()
-        ]
-        raise SettingsError("; ".join(f"ORCHESTRATOR_{name.upper()}: {message}" for name, message in found)) from None
+        raise SettingsError("; ".join(_told(item["loc"], item["msg"]) for item in error.errors())) from None
     except UnreadableSettingsError as error:
         # The message names the field; the value may be a secret, and stands in the cause only.
         name = str(error).partition('"')[2].partition('"')[0]
-        raise SettingsError(f"ORCHESTRATOR_{name.upper()}: this is not JSON") from None
+        raise SettingsError(_told((name,), "this is not JSON")) from None
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    # Pydantic places what is wrong with a key of a dictionary at the part "[key]" below it.
+    name = ".".join([str(place[0]).upper(), *(str(part) for part in place[1:] if part != "[key]")])
+    told = f"{_PREFIX}{name}: {message.removeprefix('Value error, ')}"
+    examples = Settings.model_fields[str(place[0])].examples
+    return f"{told}; for example {examples[0]}" if examples and len(place) == 1 else told
+
+
+@dataclass(frozen=True)
+class UnknownVariable:
+    """A variable that nothing reads, and the setting whose name is nearest to it."""
+
+    name: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        told = f"{self.name} is no setting, and nothing reads it"
+        return f"{told}." if self.nearest is None else f"{told}; {self.nearest} is one."
+
+
+def unknown_variables() -> tuple[UnknownVariable, ...]:
+    """The variables `ORCHESTRATOR_*` of this process that are no settings, by name."""
+    settings = sorted(field.upper() for field in Settings.model_fields)
+    found = []
+    for name in sorted(os.environ):
+        word = name.upper().removeprefix(_PREFIX)
+        if word == name.upper() or word in settings or word in _NO_SETTINGS or word.startswith(_OF_TESTS):
+            continue
+        nearest = get_close_matches(word, settings, 1)
+        found.append(UnknownVariable(name, f"{_PREFIX}{nearest[0]}" if nearest else None))
+    return tuple(found)
 
 
 def whole_environment() -> dict[str, str]:

@@ -65,7 +65,7 @@ class Ours:
             ORCHESTRATOR_DATABASE_URL=url,
             ORCHESTRATOR_BROKER_URL=ground.broker_url,
             ORCHESTRATOR_CATALOG=CATALOG,
-            ORCHESTRATOR_SECRET_KEY="bench",
+            ORCHESTRATOR_SECRET_KEY="a key of the benchmark",
             ORCHESTRATOR_WORKER_CONCURRENCY=str(children),
             ORCHESTRATOR_TASK_EVENTS="true" if events else "false",
             **({"ORCHESTRATOR_BURST_SECONDS": str(self.burst)} if self.burst else {}),

@@ -20,7 +20,8 @@ from orchestrator.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     ProblemError,
 )
-from orchestrator.settings import LOOPBACK, Settings
+from orchestrator.setting_values import LOOPBACK
+from orchestrator.settings import Settings
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -12,11 +12,12 @@ import psycopg
 from orchestrator.cli.catalog import cannot_be_loaded
 from orchestrator.cli.set_up import settings_in_force
 from orchestrator.cli.tools import LoadTools, Tools
+from orchestrator.engine.callbacks import CallbackSigner, check_secret_key
 from orchestrator.engine.connection import check_session_locks
 from orchestrator.errors import OrchestratorError, ServerTooOldError, SettingsError
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.catalog_check import check_catalog
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, unknown_variables
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.migrating import MINIMUM_VERSION, Migrations
 from orchestrator.storage.step_statements import CLOCK_LOCK
@@ -88,10 +89,17 @@ def diagnose(load_tools: LoadTools) -> list[Finding]:
             *(NotChecked(check.name, because) for check in CHECKS),
         ]
     tools = load_tools()
-    findings: list[Finding] = [Well("settings", "All variables can be read.")]
+    findings: list[Finding] = [_variables()]
     for check in CHECKS:
         findings.append(_look(check, settings, tools, findings))
     return findings
+
+
+def _variables() -> Finding:
+    if unknown := unknown_variables():
+        mend = "Correct the name, or unset it; variables of your own need names that do not begin with ORCHESTRATOR_."
+        return Wrong("settings", " ".join(map(str, unknown)), mend)
+    return Well("settings", "All variables can be read.")
 
 
 def _look(check: Check, settings: Settings, tools: Tools, before: list[Finding]) -> Finding:
@@ -184,6 +192,12 @@ def _catalog(settings: Settings, tools: Tools) -> str:
     return f"The packages can be imported; {counts}." if settings.catalog_packages() else "No package is named."
 
 
+def _secret_key(settings: Settings, tools: Tools) -> str:
+    with _mended_by("Make one with `openssl rand -hex 32`, and set it for web servers and workers alike."):
+        check_secret_key(_load(settings, tools), CallbackSigner(settings.secret_key))
+    return "It is set." if settings.secret_key else "It is not set, and no workflow waits for callbacks."
+
+
 def _catalog_in_database(settings: Settings, tools: Tools) -> str:
     catalog = _load(settings, tools)
     with _mended_by("Correct the models, or see what is wrong with the database."):
@@ -221,6 +235,7 @@ CHECKS: Final = (
     Check("database", _database),
     Check("sessions", _sessions, ("database",)),
     Check("catalog", _catalog),
+    Check("secret key", _secret_key, ("catalog",)),
     Check("migrations", _migrations, ("database", "catalog")),
     Check("catalog in database", _catalog_in_database, ("database", "catalog", "migrations")),
     Check("broker", _broker),

@@ -17,8 +17,8 @@ from orchestrator.embedded.machine import Addresses, EmbeddedMachine, embedded_m
 from orchestrator.embedded.ports import check_port_is_free
 from orchestrator.embedded.procfile import Program, read_procfile
 from orchestrator.embedded.supervisor import Supervisor
-from orchestrator.errors import MigrationError, ProcfileError
-from orchestrator.settings import Settings, read_settings, whole_environment
+from orchestrator.errors import MigrationError, ProcfileError, SettingsError
+from orchestrator.settings import Settings, read_settings, unknown_variables, whole_environment
 from orchestrator.storage.migrating import Migrations, lacks
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ def up(load_tools: LoadTools, procfiles: Sequence[Path], migrate: bool) -> None:
     and Flower run until they are stopped; one that ends is started again.
     """
     settings = read_settings()
+    for unknown in unknown_variables():
+        click.echo(f"Warning: {unknown}", err=True)
+    if settings.port == settings.flower_port:
+        raise SettingsError(f"ORCHESTRATOR_PORT and ORCHESTRATOR_FLOWER_PORT are both {settings.port}: set another.")
     programs = all_programs([PROCFILE, *procfiles])
     continue_under_guard()
     if not DataFolder(settings.data_dir).is_held():

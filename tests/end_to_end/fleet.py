@@ -162,7 +162,7 @@ def new_fleet(database_url: str, broker: Broker, **settings: str) -> Iterator[Fl
         environment = clean_environment(
             ORCHESTRATOR_DATABASE_URL=database_url,
             ORCHESTRATOR_BROKER_URL=broker.url,
-            ORCHESTRATOR_SECRET_KEY="of these tests",
+            ORCHESTRATOR_SECRET_KEY="the key of these tests",
             ORCHESTRATOR_CATALOG="catalog_on_test",
             ORCHESTRATOR_WORKER_CONCURRENCY="2",
             CATALOG_ON_TEST_FOLDER=str(folder),

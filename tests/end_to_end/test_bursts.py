@@ -72,7 +72,7 @@ def start_worker(
             "ORCHESTRATOR_DATABASE_URL": empty_database_url,
             "ORCHESTRATOR_BROKER_URL": broker_url,
             "ORCHESTRATOR_CATALOG": CATALOG,
-            "ORCHESTRATOR_SECRET_KEY": "test",
+            "ORCHESTRATOR_SECRET_KEY": "the key of these tests",
             "ORCHESTRATOR_WORKER_CONCURRENCY": "1",
             "ORCHESTRATOR_BURST_SECONDS": str(burst_seconds),
             "CATALOG_ON_TEST_FOLDER": str(tmp_path),

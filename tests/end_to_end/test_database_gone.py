@@ -52,7 +52,7 @@ def web() -> Iterator[Web]:
         environment = clean_environment(
             ORCHESTRATOR_DATABASE_URL=database.url,
             ORCHESTRATOR_BROKER_URL=f"redis://127.0.0.1:{broker}/0",
-            ORCHESTRATOR_SECRET_KEY="of these tests",
+            ORCHESTRATOR_SECRET_KEY="the key of these tests",
             ORCHESTRATOR_CATALOG="catalog_on_test",
             CATALOG_ON_TEST_FOLDER=str(folder),
             PYTHONPATH=f"{REPOSITORY}:{Path(__file__).parent}",

@@ -125,6 +125,14 @@ class Refusal:
 BROKEN = {
     "port of the API taken": Refusal({"ORCHESTRATOR_PORT": "{taken}"}, 7, "set ORCHESTRATOR_PORT"),
     "port of Flower taken": Refusal({"ORCHESTRATOR_FLOWER_PORT": "{taken}"}, 7, "set ORCHESTRATOR_FLOWER_PORT"),
+    "one port for both": Refusal(
+        {"ORCHESTRATOR_PORT": "{free}", "ORCHESTRATOR_FLOWER_PORT": "{free}"},
+        7,
+        "PORT and ORCHESTRATOR_FLOWER_PORT are both",
+    ),
+    "a name misspelt, beside": Refusal(
+        {"ORCHESTRATOR_PROT": "8081", "ORCHESTRATOR_CATALOG": "no_such_package"}, 7, "ORCHESTRATOR_PORT is one."
+    ),
     "folder cannot be made": Refusal({"ORCHESTRATOR_DATA_DIR": "a file/data"}, 7, "cannot be used"),
     "address that others reach": Refusal({"ORCHESTRATOR_HOST": "0.0.0.0"}, 7, "not a loopback address"),
     "database does not answer": Refusal(

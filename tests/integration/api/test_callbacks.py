@@ -159,4 +159,4 @@ def test_the_log_of_a_request_that_fails_has_no_token(
 
 
 def test_the_settings_hide_the_key() -> None:
-    assert "hidden" not in repr(Settings(secret_key=SecretStr("hidden")))
+    assert "hidden" not in repr(Settings(secret_key=SecretStr("hidden from everyone")))

@@ -21,6 +21,7 @@ CHECKS = [
     "database",
     "sessions",
     "catalog",
+    "secret key",
     "migrations",
     "catalog in database",
     "broker",
@@ -41,6 +42,26 @@ def say_hello():
 
 def register(catalog):
     catalog.add_workflow(say_hello)
+"""
+
+
+WAITS_FOR_CALLBACK = """
+from orchestrator import begin, callback_step, done, step, workflow
+
+@step("Ask for it")
+def ask_for_it(callback_route):
+    pass
+
+@step("Take the answer")
+def take(callback_result):
+    pass
+
+@workflow("Ask")
+def ask():
+    return begin >> callback_step("Ask and wait", ask_for_it, take) >> done
+
+def register(catalog):
+    catalog.add_workflow(ask)
 """
 
 
@@ -170,6 +191,20 @@ def test_workflows_that_only_the_code_or_only_the_database_knows(
     assert "say_hello" in disagreement["says"]
     assert "say_goodbye" in disagreement["says"]
     assert "db revision --autogenerate" in disagreement["mend"]
+
+
+def test_a_workflow_that_waits_for_callbacks_without_a_secret_key(run: Run, tmp_path: Path, database_url: str) -> None:
+    name = package(tmp_path, WAITS_FOR_CALLBACK)
+    without = look(run, database_url=database_url, catalog=name)
+    assert states(without)["secret key"] == "wrong"
+    assert "ORCHESTRATOR_SECRET_KEY is not set: the workflow 'ask'" in without["secret key"]["says"]
+    assert states(look(run, database_url=database_url, catalog=name, secret_key="k" * 16))["secret key"] == "well"
+
+
+def test_a_variable_that_nothing_reads_is_named_and_the_rest_is_looked_at(run: Run, database_url: str) -> None:
+    found = look(run, database_url=database_url, prot="8081")
+    assert "ORCHESTRATOR_PORT is one" in found["settings"]["says"]
+    assert states(found)["migrations"] == "well"
 
 
 def test_a_setting_that_cannot_be_read(run: Run) -> None:

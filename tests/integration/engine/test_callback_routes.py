@@ -40,7 +40,9 @@ def test_a_wrong_token_is_none(engine: EngineOnTest, outside: Outside) -> None:
 def test_a_token_made_with_another_key_is_none(engine: EngineOnTest, outside: Outside) -> None:
     seq = engine.start(asking(outside))
     engine.run(seq)
-    settings = outside.context.settings.model_copy(update={"secret_key": Settings(secret_key="x").secret_key})
+    settings = outside.context.settings.model_copy(
+        update={"secret_key": Settings(secret_key="a key of somebody else").secret_key}
+    )
     outside.context = replace(outside.context, settings=settings)
     with pytest.raises(CallbackNotFoundError):
         outside.call_back(seq, {"number": 1})
