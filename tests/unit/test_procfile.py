@@ -1,9 +1,35 @@
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchestrator.embedded.procfile import Program, read_procfile
 from orchestrator.errors import ProcfileError
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_the_page_shows_the_procfile_as_it_is() -> None:
+    assert re.findall(r"```procfile\n(.*?)```", OPERATIONS, re.DOTALL) == [(ROOT / "Procfile").read_text()]
+
+
+@pytest.mark.parametrize("name", ["worker", "web"])
+def test_a_unit_for_systemd_runs_what_the_procfile_does(name: str) -> None:
+    """As a shell reads the line when nothing is set; units name programs by path, and workers as themselves."""
+    line = {program.name: program.command for program in read_procfile(ROOT / "Procfile")}[name]
+    words = subprocess.run(
+        ["/bin/sh", "-c", f"printf '%s\\n' {line}"], env={}, capture_output=True, text=True, check=True
+    ).stdout.split()
+    unit = next(one for one in re.findall(r"```ini\n(.*?)```", OPERATIONS, re.DOTALL) if f"/{words[0]} " in one)
+    settings = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+
+    program, *options = shlex.split(settings["ExecStart"].replace(" --hostname %i@%%h", ""))
+    assert [program.rpartition("/")[2], *options] == words
+    assert (settings["KillSignal"], settings["KillMode"]) == ("SIGTERM", "mixed")
+    assert "${" not in settings["ExecStart"]
 
 
 def test_a_procfile_gives_its_programs_in_order(tmp_path: Path) -> None:
