@@ -111,6 +111,17 @@ def run_again(releases: Releases) -> UUID:
     return process_id
 
 
+def run_again_without(releases: Releases) -> UUID:
+    """Run again from a step that is skipped this time: what it changed the first time is not there."""
+    process_id = until_failed(releases, "d")
+    FAULTS.append("b")
+    rerun_process(releases.context, OPERATOR, process_id, "b")
+    releases.run()
+    skip_step(releases.context, OPERATOR, process_id, "not this time")
+    run_up_to(releases, "d")
+    return process_id
+
+
 def moved_on(releases: Releases) -> UUID:
     """Moved to other steps; its generation, in which steps are recorded already, stays."""
     process_id = until_failed(releases, "b")
@@ -144,7 +155,7 @@ def expected(releases: Releases, change: State) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "way", [straight, with_the_session, resumed, answered, skipped, run_again, moved_on, moved_back]
+    "way", [straight, with_the_session, resumed, answered, skipped, run_again, run_again_without, moved_on, moved_back]
 )
 def test_a_large_state_is_not_kept_and_is_shown_as_it_was(lengthy: Releases, way: Callable[[Releases], UUID]) -> None:
     process_id = way(lengthy)
