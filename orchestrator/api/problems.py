@@ -227,9 +227,12 @@ def _known(error: OrchestratorError) -> Response:
     problem = problem_of(error)
     if problem is INTERNAL:
         return _unexpected(error)
-    if problem is FORM_FAILED:
+    detail = str(error)
+    if isinstance(error, FormFailedError):
         _log_failure(error)
-    response = problem_response(problem, str(error), getattr(error, "members", None))
+        if error.in_full != detail:
+            detail += "; the log of the web server has what it said, under this request id"
+    response = problem_response(problem, detail, getattr(error, "members", None))
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

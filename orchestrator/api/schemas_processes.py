@@ -110,6 +110,11 @@ class ProcessDetailSchema(ProcessSchema):
         allow_none=True,
         metadata={"description": "JSON schema of the first page that a suspended process waits for"},
     )
+    form_error = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why the page that it waits for cannot be shown: the code of the form failed"},
+    )
     tries = fields.Integer(
         required=True,
         allow_none=True,

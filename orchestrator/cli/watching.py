@@ -126,6 +126,8 @@ def _outcome(detail: ProcessDetail) -> Text:
     text = Text(told, f"bold {style.get(_ENDS.get(status, ExitStatus.USAGE), 'cyan')}")
     if detail.process.failed_reason:
         text.append(f": {detail.process.failed_reason}", "not bold")
+    if detail.form_error is not None:
+        text.append(f"\nIts form cannot be shown: {detail.form_error}", "not bold red")
     if detail.form is not None:
         names = ", ".join(detail.form.get("properties", {}))
         text.append(

@@ -36,6 +36,12 @@ def judge(error: BaseException, *, is_task: bool) -> Verdict:
     return Verdict(_describe(error), _status(error, is_task))
 
 
+def told(error: BaseException) -> str:
+    """What an exception says of itself, behind its class."""
+    said, name = _said(error), type(error).__name__
+    return f"{name}: {said}" if said else name
+
+
 def _status(error: BaseException, is_task: bool) -> ProcessStatus:
     if is_task and isinstance(error, AssertionError | InconsistentDataError):
         return ProcessStatus.INCONSISTENT_DATA
@@ -65,13 +71,26 @@ def _describe(error: BaseException) -> StepError:
 
 
 def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the step called sys.exit({_said(error)}); a step ends by returning or raising"
+    said = _said(error)
+    # A key, or nothing at all, does not say that something went wrong.
+    message = told(error) if not said or type(error).__str__ is KeyError.__str__ else said
+    return "; ".join([message, *_notes(error)])
+
+
+def _said(error: BaseException) -> str:
     # An author's __str__ and __repr__ may raise anything, KeyboardInterrupt too.
     try:
-        if isinstance(error, SystemExit):
-            return f"the step called sys.exit({error.code!r}); a step ends by returning or raising"
-        return str(error) or str(type(error).__doc__ or type(error).__name__)
+        return repr(error.code) if isinstance(error, SystemExit) else str(error)
     except BaseException as broken:  # noqa: BLE001
         return f"{type(error).__name__} (its text cannot be shown: {type(broken).__name__})"
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What was added to it on its way up, such as whose condition raised it."""
+    notes = _attribute(error, "__notes__")
+    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
 
 
 def _traceback(error: BaseException) -> str:

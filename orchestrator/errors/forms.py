@@ -30,7 +30,15 @@ class FormInvalidError(InvalidInputError):
 
 
 class FormFailedError(AuthoringError):
-    """The code of the form failed."""
+    """The code of the form failed.
+
+    The message is for clients. `in_full` has what the code's exception says of itself, too, which may be nobody else's
+    business: it is for the log, and for who may read the database anyway.
+    """
+
+    def __init__(self, message: str, in_full: str | None = None) -> None:
+        super().__init__(message)
+        self.in_full = in_full or message
 
 
 class FormIncompleteError(OrchestratorError):

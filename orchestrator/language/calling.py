@@ -21,6 +21,7 @@ from orchestrator.language.actions import Lens, When, Wrapper
 from orchestrator.language.arguments import NO_EXTRAS, ModelLoader, build_arguments
 from orchestrator.language.json_values import copy_json
 from orchestrator.language.outcomes import Done, Skipped
+from orchestrator.language.parameters import name_of_function
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import REMOVED, State
 
@@ -127,14 +128,30 @@ def focus_on(step: Step, state: State) -> Focus | Skipped:
             inner, is_copy = copy_json(inner), True
         match wrapper:
             case When(predicate):
-                if not predicate(inner):
+                try:
+                    holds = predicate(inner)
+                except Exception as error:
+                    _note(error, f"raised by the condition {name_of_function(predicate)} of this step")
+                    raise
+                if not holds:
                     return Skipped()
             case Lens(get):
                 lenses.append((wrapper, inner))
-                inner = _a_dict(get(inner), label, "the get of its lens")
+                try:
+                    part = get(inner)
+                except Exception as error:
+                    _note(error, f"raised by {name_of_function(get)}, the get of this step's lens")
+                    raise
+                inner = _a_dict(part, label, "the get of its lens")
             case _:
                 assert_never(wrapper)
     return Focus(label, state, inner, tuple(lenses))
+
+
+def _note(error: Exception, note: str) -> None:
+    """Say on an author's exception where it comes from; the same one may be raised again and again."""
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def _changes_nothing(wrapper: Wrapper) -> bool:

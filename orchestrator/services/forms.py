@@ -20,7 +20,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.domain.loading import SubscriptionLoader
+from orchestrator.engine.failures import told
 from orchestrator.errors import (
+    ArgumentError,
     AuthoringError,
     ConflictError,
     ForbiddenError,
@@ -30,6 +32,7 @@ from orchestrator.errors import (
     FormOverflowError,
     InvalidInputError,
     MalformedPagesError,
+    MissingParameterError,
     NotFoundError,
     StepResultError,
     UnavailableError,
@@ -54,6 +57,9 @@ _TOLD_AS_THEY_ARE: Final = (
     InterfaceError,
     PoolTimeoutError,
 )
+
+# What says what is wrong with a form's code; it has names, and no values.
+_ABOUT_CODE: Final = (AuthoringError, MissingParameterError, ArgumentError, StepResultError)
 
 FormPages = Generator[type[BaseModel], BaseModel, Any]
 Form = Callable[..., Any] | type[BaseModel]
@@ -111,7 +117,7 @@ def walk(form: Form | None, state: State, pages: Pages, label: str) -> Done:
     except _TOLD_AS_THEY_ARE:
         raise
     except (Exception, SystemExit) as error:
-        raise _failed(label, error) from error
+        raise failed(label, error) from error
     match outcome:
         case Complete(result):
             return _entered(result, label)
@@ -125,7 +131,7 @@ def _entered(result: Any, label: str) -> Done:
     try:
         done = read_result(result, label)
     except StepResultError as error:
-        raise _failed(label, error) from error
+        raise failed(label, error) from error
     return Done({key: storable(value, key) for key, value in done.delta.items()}, done.removed)
 
 
@@ -133,12 +139,7 @@ def _shown(page: type[BaseModel], label: str) -> tuple[dict[str, Any], dict[str,
     try:
         return page_schema(page), get_form_meta(page)
     except Exception as error:
-        raise _failed(label, error) from error
-
-
-def _failed(label: str, error: BaseException) -> FormFailedError:
-    # What it says about itself is for the log: it may have values that are nobody else's business.
-    return FormFailedError(f"{label} failed with {type(error).__name__}")
+        raise failed(label, error) from error
 
 
 def first_page(form: Form, state: State, label: str) -> dict[str, Any] | None:
@@ -149,6 +150,15 @@ def first_page(form: Form, state: State, label: str) -> dict[str, Any] | None:
         schema: dict[str, Any] | None = incomplete.members["form"]
         return schema
     return None
+
+
+def failed(label: str, error: BaseException) -> FormFailedError:
+    """The error for an exception that the code of a form raised; `label` is what messages call the form."""
+    in_full = f"{label} failed with {told(error).replace(f'{label}: ', '', 1)}"
+    if isinstance(error, _ABOUT_CODE):
+        return FormFailedError(in_full)
+    # What it says about itself may have values that are nobody else's business.
+    return FormFailedError(f"{label} failed with {type(error).__name__}", in_full)
 
 
 def fill_in(form: Form, state: State, label: str) -> FormPages:

@@ -11,13 +11,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from orchestrator.errors import ProcessNotFoundError
+from orchestrator.errors import FormFailedError, OrchestratorError, ProcessNotFoundError
+from orchestrator.language.calling import label_of
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.history import present_state
 from orchestrator.language.transitions import ENDED, RUNNABLE
 from orchestrator.language.vocabulary import ProcessStatus, State, StepStatus, Target
 from orchestrator.services.context import Context
-from orchestrator.services.forms import first_page
+from orchestrator.services.forms import failed, first_page
 from orchestrator.services.list_conditions import Field, Kind
 from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.resuming import input_form
@@ -131,9 +132,9 @@ class StepView:
 class ProcessDetail:
     """A process with all that it did and has yet to do.
 
-    `form` is the first page that it waits for, `callback_progress` what was last said about the callback that it waits
-    for. Of one that waits for a retry, `tries` is how often the step has run, `most_tries` how often it may, None:
-    always.
+    `form` is the first page that it waits for, or `form_error` why that cannot be shown; `callback_progress` is what
+    was last said about the callback that it waits for. Of one that waits for a retry, `tries` is how often the step has
+    run, `most_tries` how often it may, None: always.
     """
 
     process: ProcessView
@@ -142,6 +143,7 @@ class ProcessDetail:
     steps: tuple[StepView, ...]
     starts: tuple[StartRow, ...]
     form: dict[str, Any] | None
+    form_error: str | None
     tries: int | None
     most_tries: int | None
     callback_progress: Any
@@ -174,11 +176,13 @@ def process_detail(context: Context, process_id: UUID) -> ProcessDetail:
         starts = tuple(starts_of(session, row.seq))
         related = subscriptions_of(session, [row.seq]).get(row.seq, [])
         state = _state(session, row, past)
-        form = _form(context.catalog, row, state)
         progress = progress_of(session, row.seq)
+    form, form_error = _form(context, row, state)
     steps = _steps(row, past, context.catalog)
     tries, most = _tries(context.catalog, row, past)
-    return ProcessDetail(_process(row, related), row.traceback, state, steps, starts, form, tries, most, progress)
+    return ProcessDetail(
+        _process(row, related), row.traceback, state, steps, starts, form, form_error, tries, most, progress
+    )
 
 
 def _process(row: Any, related: list[RelatedSubscription]) -> ProcessView:
@@ -270,16 +274,22 @@ def _state(session: Session, row: DetailRow, past: list[StepRow]) -> State:
     return present_state(began, [(one.delta, one.removed) for one in past if one.generation == generation])
 
 
-def _form(catalog: Catalog, row: DetailRow, state: State) -> dict[str, Any] | None:
+def _form(context: Context, row: DetailRow, state: State) -> tuple[dict[str, Any] | None, str | None]:
+    """The first page that the process waits for, or why there is none to show; neither when it waits for no page."""
     if row.status != ProcessStatus.SUSPENDED or row.step_key is None:
-        return None
-    workflow = catalog.workflows.get(row.pinned_workflow)
+        return None, None
+    workflow = context.catalog.workflows.get(row.pinned_workflow)
     step = None if workflow is None else workflow.step(row.step_key)
     if step is None:
-        return None
+        return None, None
     try:
-        form, focus, label = input_form(step, state)
-        return first_page(form, focus.inner, label)
+        # By itself: what the form does to its transaction must not reach what else is read.
+        with context.database.reading(with_authors=True):
+            form, focus, label = input_form(step, state)
+            return first_page(form, focus.inner, label), None
     except Exception as error:
-        log.warning("a form cannot be shown", process_id=str(row.process_id), step=row.step_key, exc_info=error)
-        return None
+        failure = error if isinstance(error, OrchestratorError) else failed(label_of(step, state), error)
+        reason = failure.in_full if isinstance(failure, FormFailedError) else str(failure)
+        log.warning("a form cannot be shown", process_id=str(row.process_id), step=row.step_key, reason=reason)
+        log.debug("where the form failed", process_id=str(row.process_id), exc_info=error)
+        return None, str(failure)

@@ -14,6 +14,8 @@ def story_of(detail: ProcessDetail) -> str:
         lines.append(f"  reason: {process.failed_reason}")
     if process.waiting_for or process.due_at:
         lines.append(f"  waits for: {process.waiting_for or 'a callback'}, due at {process.due_at}")
+    if detail.form_error:
+        lines.append(f"  its form cannot be shown: {detail.form_error}")
     for one in process.subscriptions:
         lines.append(f"  subscription: {one.subscription_id} ({one.description}), {one.status}")
     width = max((len(step.key) for step in detail.steps), default=0)

@@ -1,11 +1,37 @@
-"""The task of the tests' world, as a catalog that commands can load."""
+"""A task of the tests' world and one with forms that fail, as a catalog that commands can load."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from orchestrator.language.catalog import Catalog
+from orchestrator.language.forms import FormGenerator
+from orchestrator.language.steps import begin, inputstep
+from orchestrator.language.workflows import task
 from tests.integration.process_world import plain_task
 
 
+@inputstep("Ask", assignee="NOC")
+def asks_wrongly(state: dict[str, Any]) -> FormGenerator:
+    yield state["colour"]
+
+
+@task("Waits at a form that fails")
+def ask_wrongly() -> Any:
+    return begin >> asks_wrongly
+
+
+def starts_wrongly() -> FormGenerator:
+    raise RuntimeError("the inventory is closed")
+    yield
+
+
+@task("Starts with a form that fails", initial_input_form=starts_wrongly)
+def start_wrongly() -> Any:
+    return begin
+
+
 def register(catalog: Catalog) -> None:
-    """Register it."""
-    catalog.add_workflow(plain_task)
+    """Register them."""
+    for workflow in (plain_task, ask_wrongly, start_wrongly):
+        catalog.add_workflow(workflow)

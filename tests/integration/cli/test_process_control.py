@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from click.testing import Result
 
+from orchestrator.migrations.catalog import create_workflow
 from orchestrator.services.processes import start_process
 from orchestrator.storage.database import Database
+from tests.integration.cli.catalog_of_world import ask_wrongly
 from tests.integration.cli.conftest import Run
 from tests.integration.process_world import FAULTS, OPERATOR, World, process_world
 
@@ -111,3 +113,36 @@ def test_a_subscription_that_an_abort_left_out_of_sync_is_set_in_sync(
     again = command("subscription", "set-in-sync", subscription_id, "--json")
     assert json.loads(again.stdout) == {"subscription_id": subscription_id, "insync": True}
     assert command("subscription", "set-in-sync", str(uuid4())).exit_code == 3
+
+
+@pytest.fixture
+def with_forms_that_fail(run: Run, world: World, database_url: str, broker_url: str) -> Callable[..., Result]:
+    """A command on the world's database, with a catalog that has workflows whose forms fail."""
+    catalog = "tests.integration.cli.catalog_of_world"
+    with world.context.database.engine.begin() as connection:
+        for name in ("ask_wrongly", "start_wrongly"):
+            create_workflow(connection, {"name": name, "target": "SYSTEM", "description": name})
+    world.context.catalog.add_workflow(ask_wrongly)
+    return lambda *words: run(*words, database_url=database_url, broker_url=broker_url, catalog=catalog)
+
+
+def test_a_form_that_fails_says_why(with_forms_that_fail: Callable[..., Result]) -> None:
+    ended = with_forms_that_fail("process", "start", "start_wrongly")
+
+    assert ended.exit_code == 1
+    assert ended.stderr == "Error: the form of start_wrongly failed with RuntimeError: the inventory is closed\n"
+
+
+@pytest.mark.parametrize("word", ["show", "watch"])
+def test_a_process_that_waits_at_a_form_that_fails_says_so_without_a_traceback(
+    with_forms_that_fail: Callable[..., Result], world: World, word: str
+) -> None:
+    process_id = str(start_process(world.context, OPERATOR, "ask_wrongly").process_id)
+    world.run()
+
+    ended = with_forms_that_fail("process", word, process_id)
+    assert "\nIts form cannot be shown: the form of 'Ask' failed with KeyError\n" in ended.stdout
+    assert "Traceback" not in ended.output
+
+    ended = with_forms_that_fail("process", "resume", process_id)
+    assert ended.stderr == "Error: the form of 'Ask' failed with KeyError: 'colour'\n"

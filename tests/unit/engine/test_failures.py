@@ -17,6 +17,11 @@ class SilentError(Exception):
         raise RuntimeError("no text")
 
 
+class MissingError(KeyError):
+    def __str__(self) -> str:
+        return f"no {self.args[0]}"
+
+
 def described(error: Exception) -> StepError:
     with pytest.raises(type(error)):
         raise error
@@ -41,3 +46,24 @@ def test_a_long_message_is_cut_after_it_was_made_storable():
     assert len(error.message) == 10_000
     assert error.message.startswith("\\x00\\x00")
     assert error.message.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("port"), "KeyError: 'port'"),
+        (ValueError(), "ValueError"),
+        (AssertionError(""), "AssertionError"),
+        (IndexError("list index out of range"), "list index out of range"),
+        (MissingError("port"), "no port"),
+    ],
+)
+def test_a_message_that_does_not_say_that_anything_went_wrong_has_the_class_before_it(error, message):
+    assert described(error).message == message
+
+
+def test_what_was_noted_on_an_error_is_in_its_message():
+    error = ValueError("too much")
+    error.add_note("in the third row")
+
+    assert described(error).message == "too much; in the third row"

@@ -251,3 +251,25 @@ def test_a_renamed_step_is_shown_under_its_name_and_key():
     renamed = replace(returning([]), name="Shown", key="group.place")
     with pytest.raises(StepResultError, match=r"^Step 'Shown' \(key group\.place\) returned"):
         outcome(renamed, {"workflow_name": 5})
+
+
+def is_nix(state: State) -> bool:
+    return bool(state["nix"])
+
+
+@pytest.mark.parametrize(
+    ("wrap", "note"),
+    [
+        (conditional(is_nix), "raised by the condition tests.unit.language.test_calling.is_nix of this step"),
+        (
+            steplens(is_nix, lambda state: lambda part: part),
+            "raised by tests.unit.language.test_calling.is_nix, the get of this step's lens",
+        ),
+    ],
+)
+def test_what_a_condition_or_a_lens_raises_says_whose_it_is(wrap, note):
+    (one,) = wrap(returning({}))
+
+    with pytest.raises(KeyError) as raised:
+        focus_on(one, {})
+    assert raised.value.__notes__ == [note]
