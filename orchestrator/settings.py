@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(None, description="Valkey, Redis or RabbitMQ; not set: `up` embeds one.")
     catalog: str = Field("", description="Python package with `register(catalog)`; several with commas between them.")
     data_dir: Path = Field(Path(".orchestrator"), description="Where `up` keeps its servers' data and its secret key.")
+    prepared_statements: bool = Field(
+        True, description="Off: web processes may go through a pooler in transaction mode that keeps none."
+    )
     secret_key: SecretKey | None = Field(None, description="Signs tokens; `up` makes one in the data folder.")
 
     host: Host = Field("127.0.0.1", description="Address of the API.")

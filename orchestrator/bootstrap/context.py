@@ -16,7 +16,10 @@ from orchestrator.tasks.broker import ping_broker
 def build_context(settings: Settings, application_name: str) -> Context:
     """What the use cases need, for the API or the command line."""
     engine = build_engine(
-        settings.require_database_url(), application_name=application_name, pool_size=settings.web_threads
+        settings.require_database_url(),
+        application_name=application_name,
+        pool_size=settings.web_threads,
+        prepares=settings.prepared_statements,
     )
     application = build_application(settings)
     return Context(

@@ -46,13 +46,16 @@ def with_json(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {**values, **{name: dump_json(values[name]) for name in names}}
 
 
-def build_engine(url: str, *, application_name: str, pool_size: int = 5, **options: Any) -> Engine:
+def build_engine(
+    url: str, *, application_name: str, pool_size: int = 5, prepares: bool = True, **options: Any
+) -> Engine:
     """An engine for many short transactions; sleeping or vanished servers are noticed, not waited for.
 
     Args:
         url: `postgresql://...` in any of its spellings.
         application_name: what PostgreSQL shows for these connections.
         pool_size: connections kept; twice as many may be open for a moment.
+        prepares: statements that come again and again are prepared, on their connection, and planned once.
         options: more for `create_engine`.
     """
     engine = create_engine(
@@ -70,6 +73,7 @@ def build_engine(url: str, *, application_name: str, pool_size: int = 5, **optio
             "keepalives_count": 3,
             # Keepalives say nothing while an answer is due: without this a cut network is noticed after 15 minutes.
             "tcp_user_timeout": 10_000,
+            **({} if prepares else {"prepare_threshold": None}),
         },
         **options,
     )

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from orchestrator.bootstrap.context import build_context
+from orchestrator.settings import Settings
 from orchestrator.storage.database import Database
 from tests.integration.statements import StatementsSeen
 
@@ -85,6 +87,15 @@ def test_what_is_read_often_stays_prepared(database: Database) -> None:
     for _ in range(10):
         audited(database)
     assert prepared(database) == before
+
+
+def test_nothing_is_prepared_for_a_pooler_that_keeps_nothing(database_url: str) -> None:
+    settings = Settings(database_url=database_url, broker_url="redis://127.0.0.1:9/0", prepared_statements=False)
+    database = build_context(settings, "tests").database
+    for _ in range(10):
+        audited(database)
+    assert prepared(database) == 0
+    database.dispose()
 
 
 def test_what_authors_set_while_they_look_around_ends_with_it(database: Database) -> None:
