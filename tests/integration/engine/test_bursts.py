@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -61,7 +62,7 @@ def test_each_step_of_a_burst_has_a_claim_a_row_and_a_commit_of_its_own(engine: 
     assert [(row.key, row.attempt, row.task_id) for row in rows] == [(key, 1, "a task") for key in KEYS]
     assert len({row.claim for row in rows}) == 5
     assert engine.query("SELECT count(DISTINCT xmin::text) FROM process_steps") == [(5,)]
-    assert [row.started_at for row in rows[1:]] >= [row.started_at for row in rows[:-1]]
+    assert all(before.started_at < row.started_at for before, row in pairwise(rows))
     assert all(row.started_at <= row.completed_at for row in rows)
     assert advisory_locks(engine) == 0
 
@@ -158,7 +159,7 @@ def test_a_step_that_writes_is_claimed_apart_and_the_burst_goes_on(engine: Engin
         db.session.execute(text("SELECT set_config('work_mem', '1MB', true)"))
 
     seq = engine.start(workflow_of(two=write))
-    assert [report.step_key for report in burst(engine, seq)] == KEYS
+    assert [(report.step_key, report.ring) for report in burst(engine, seq)] == [(key, None) for key in KEYS]
     assert [row.attempt for row in engine.steps(seq)] == [1] * 5
     assert advisory_locks(engine) == 0
 
@@ -179,6 +180,13 @@ def test_a_lock_that_a_condition_takes_is_let_go_of_before_the_next_step(engine:
 
     burst(engine, engine.start(workflow("A condition that locks")(flow)))
     assert seen == [1], "its own lock, and not that of the condition before"
+
+
+def test_what_an_earlier_worker_lost_is_not_counted_for_the_next_step(engine: EngineOnTest) -> None:
+    seq = engine.start(workflow_of())
+    engine.change(seq, attempt=2)
+    burst(engine, seq)
+    assert [row.attempt for row in engine.steps(seq)] == [3, 1, 1, 1, 1]
 
 
 def test_code_that_the_next_step_lacks_is_waited_for_from_its_claim_on(engine: EngineOnTest) -> None:
