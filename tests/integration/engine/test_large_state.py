@@ -9,11 +9,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from orchestrator.language.steps import begin, step
-from orchestrator.language.vocabulary import REMOVED, State
+from orchestrator.language.forms import FormGenerator, FormPage
+from orchestrator.language.steps import begin, inputstep, step
+from orchestrator.language.vocabulary import REMOVED, Actor, State
 from orchestrator.language.workflows import task
+from orchestrator.services.context import Context
+from orchestrator.services.resuming import resume_process
+from orchestrator.settings import Settings
 from orchestrator.storage.process_reading import find_detail
 from orchestrator.storage.tables import ProcessTable
+from orchestrator.testing.dispatcher import ListBell
 from tests.integration.engine.engine_on_test import LARGE, EngineOnTest
 from tests.integration.told_states import TOLD, told_state
 
@@ -153,3 +158,22 @@ def test_a_key_that_was_changed_apart_can_be_removed_and_set_again(engine: Engin
 
     # The step before the first only begins.
     assert seen[-5:] == [{"small": 1, "other": 0}, {"small": 2, "other": [1]}, {"other": [1]}, {}, {"small": 3}]
+
+
+def test_an_answer_is_added_to_what_is_kept_apart(engine: EngineOnTest) -> None:
+    class NumberPage(FormPage):
+        number: int
+
+    @inputstep("Ask", assignee="NOC")
+    def ask() -> FormGenerator:
+        page = yield NumberPage
+        return page.model_dump()
+
+    steps = begin >> changing(1, {"small": 1, "number": 0}) >> ask >> changing(2, {"more": 2}) >> changing(3, {})
+    seq = engine.start(task("Asks in between")(_named(steps)), {"large": LARGE})
+    engine.run(seq)
+    context = Context(engine.database, engine.catalog, ListBell(), Settings())
+    resume_process(context, Actor("somebody"), engine.process(seq).process_id, [{"number": 5}])
+    runner = engine.runner()
+    assert [runner.run(seq) is not None for _ in range(2)] == [True, True]
+    assert state_of(engine, seq) == {"large": LARGE, "small": 1, "number": 5, "more": 2}
