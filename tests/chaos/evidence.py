@@ -16,6 +16,7 @@ from orchestrator.storage.step_statements import CLOCK_LOCK
 from tests.chaos.attempts import Attempt, attempts_of
 from tests.chaos.sight import Sight
 from tests.chaos.storm import Strike, read_journal
+from tests.integration.told_states import TOLD, told_state
 
 Row = Mapping[str, Any]
 
@@ -24,9 +25,10 @@ SELECT to_jsonb(l) FROM pg_locks l
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((classid::bigint << 32) | objid::bigint) <> %(clock)s
 """
-# With the state as it is read, which is kept in two parts.
-_PROCESSES = """
-SELECT to_jsonb(p) - 'recent' || jsonb_build_object('state', state || recent) FROM processes p ORDER BY seq
+# With the state as it is read: kept in two parts, or told by the steps of a process that has ended.
+_PROCESSES = f"""
+SELECT jsonb_build_array(to_jsonb(p) - 'recent' || jsonb_build_object('state', state || recent), {TOLD})
+FROM processes p ORDER BY seq
 """
 # A web server or a clock may be in the middle of something at this moment.
 _OPEN_TRANSACTIONS = """
@@ -95,7 +97,7 @@ def gather(
     return Evidence(
         planned=planned,
         answered=dict(answered),
-        processes=table(_PROCESSES),
+        processes=[{**row, "state": row["state"] or told_state(*told)} for row, *told in table(_PROCESSES)],
         step_rows=table("SELECT to_jsonb(s) FROM process_steps s ORDER BY step_id"),
         ledger={(number, step): count for number, step, count in ledger},
         engine=table("SELECT to_jsonb(e) FROM engine_settings e"),

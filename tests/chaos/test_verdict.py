@@ -160,15 +160,15 @@ SPOILED: dict[str, tuple[Callable[[Aftermath], Any], str]] = {
     ),
     "a process is still paused": (lambda left: left.sql("UPDATE processes SET paused = true"), "{'paused': True}"),
     "a step did not count": (
-        lambda left: left.sql("UPDATE processes SET recent = recent || '{\"counted\": 9}'"),
+        lambda left: left.sql("UPDATE process_steps SET delta = delta || '{\"counted\": 9}' WHERE key = 'step_10'"),
         "has counted 9 steps",
     ),
     "what is large is lost": (
-        lambda left: left.sql("UPDATE processes SET state = state - 'ballast', recent = recent - 'ballast'"),
+        lambda left: left.sql("UPDATE process_steps SET delta = delta - 'ballast'"),
         "has lost of what is large",
     ),
     "what was taken away is back": (
-        lambda left: left.sql("UPDATE processes SET recent = recent || '{\"passing\": true}'"),
+        lambda left: left.sql("UPDATE process_steps SET removed = '{}'"),
         "what was taken away",
     ),
     "a process is missing": (lambda left: setattr(left, "planned", 2), "2 processes should be there, not 1"),
