@@ -32,7 +32,7 @@ chaos: $(INSTALLED)  ## kill, stop, cut off and copy under load, and check that 
 	.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED)  ## measure beside the peers and beside Celery alone, in turn; writes bench/results/latest.json
-	.venv/bin/python -m bench
+	.venv/bin/python -m bench $(if $(CASES),--cases $(CASES)) $(if $(RUNS),--runs $(RUNS))
 
 bench-quick: $(INSTALLED)  ## the same in short, under two minutes: the ratios of throughput, latency and starts; writes bench/results/quick.json
 	.venv/bin/python -m bench --quick

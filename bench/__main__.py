@@ -32,6 +32,7 @@ CASES: Mapping[str, Case] = {
     "children": more_children,
 }
 QUICK = ("steps", "starts")
+ONE_RUN = "One run of each: noise alone can make a goal reached or missed; `make bench RUNS=5` tells more."
 GROWTH = ("lists", "blocks")
 
 
@@ -44,11 +45,14 @@ def main() -> None:
         "--growth", action="store_true", help="sizes that take minutes to make; writes growth.json, too"
     )
     extent.add_argument("--tables", action="store_true", help="measure nothing, print the tables of the documentation")
-    parser.add_argument("--runs", type=int, help="of each contender in each case; 3, and 1 with --quick")
+    parser.add_argument("--runs", type=_at_least_one, help="of each contender in each case; 3, and 1 with --quick")
     parser.add_argument("--cases", help=f"with commas between them; all of {','.join(CASES)}")
     given = parser.parse_args()
     if given.tables:
-        click.echo("\n".join(shown.markdown(results.read(LATEST))))
+        found = results.read(LATEST)
+        if not found:
+            parser.error(f"nothing was measured here yet: {LATEST} is made by `make bench`")
+        click.echo("\n".join(shown.markdown(found)))
         return
     usual = QUICK if given.quick else GROWTH if given.growth else tuple(CASES)
     chosen = given.cases.split(",") if given.cases else usual
@@ -56,6 +60,12 @@ def main() -> None:
     if unknown:
         parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
     _measure(chosen, Extent(given.runs or (1 if given.quick else 3), quick=given.quick, growth=given.growth))
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs; 1 at least")
+    return int(text)
 
 
 def _measure(chosen: Sequence[str], extent: Extent) -> None:
@@ -68,6 +78,8 @@ def _measure(chosen: Sequence[str], extent: Extent) -> None:
             click.echo(f"  {name} took {time.monotonic() - began:.0f} s")
     now = results.results_of(report, results.measured_now())
     click.echo("\n" + "\n".join(shown.table(now)))
+    if extent.runs == 1:
+        click.echo(ONE_RUN)
     if extent.quick:
         results.save(now, results.FOLDER / "quick.json")
         return

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench import __main__ as command_line
 from bench import baselines, results, shown
 from bench.cases import blocks, lists, steps, workers
 from bench.figures import Figures
 from bench.goals import GOALS
+from bench.ground import REPOSITORY
 from bench.orders import taking_orders
 from bench.report import Report
 
@@ -233,3 +236,29 @@ def test_a_program_takes_orders_and_what_it_prints_is_no_answer(tmp_path: Path) 
             program.receive()
 
     assert "noise" in log.read_text()
+
+
+@pytest.mark.parametrize("runs", ["0", "-1", "x"])
+def test_no_run_at_all_is_refused(runs: str) -> None:
+    ended = bench_command(f"--runs={runs}", "--cases", "steps")
+    assert (ended.returncode, "1 at least" in ended.stderr) == (2, True)
+    assert "Traceback" not in ended.stderr
+
+
+def test_tables_of_nothing_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(command_line, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(sys, "argv", ["bench", "--tables"])
+    with pytest.raises(SystemExit) as refused:
+        command_line.main()
+    assert refused.value.code == 2
+
+
+def test_the_target_of_make_takes_cases_and_runs() -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "bench", "CASES=steps", "RUNS=5"], cwd=REPOSITORY, capture_output=True, text=True
+    ).stdout
+    assert "-m bench --cases steps --runs 5" in told
+
+
+def bench_command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "bench", *words], cwd=REPOSITORY, capture_output=True, text=True)
