@@ -29,10 +29,10 @@ def db() -> None:
 def upgrade(revision: str, as_json: bool) -> None:
     """Apply what is missing up to REVISION (everything, if none is named)."""
     migrations = _migrations()
-    before = set(migrations.pending())
+    before = migrations.pending()
     migrations.upgrade(revision)
     left = migrations.pending()
-    applied = sorted(before - set(left))
+    applied = [name for name in before if name not in left]
     if as_json:
         print_json({"applied": applied, "pending": left})
     else:

@@ -14,7 +14,7 @@ from orchestrator.cli.set_up import settings_in_force
 from orchestrator.cli.tools import LoadTools, Tools
 from orchestrator.engine.callbacks import CallbackSigner, check_secret_key
 from orchestrator.engine.connection import check_session_locks
-from orchestrator.errors import OrchestratorError, ServerTooOldError, SettingsError
+from orchestrator.errors import ConflictError, OrchestratorError, ServerTooOldError, SettingsError
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.catalog_check import check_catalog
 from orchestrator.settings import Settings, unknown_variables
@@ -202,7 +202,11 @@ def _catalog_in_database(settings: Settings, tools: Tools) -> str:
     catalog = _load(settings, tools)
     with _mended_by("Correct the models, or see what is wrong with the database."):
         migrations = Migrations(settings.require_database_url(), settings.catalog_packages())
-        found = check_catalog(migrations, catalog)
+        try:
+            found = check_catalog(migrations, catalog)
+        except ConflictError as error:  # it has revisions that are not here; that it lacks none was looked at before
+            mend = "Add the package that has them to ORCHESTRATOR_CATALOG, or install the release that has them."
+            raise AilmentError(str(error), mend) from error
     if found:
         says = [f"{one.where}: {one.what}" for one in found[:_ENOUGH]]
         if len(found) > _ENOUGH:

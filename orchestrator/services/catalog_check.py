@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -33,7 +33,11 @@ def check_catalog(migrations: Migrations, catalog: Catalog) -> tuple[Sentence, .
     """
     with migrations.connection() as connection:
         migrations.require_up_to_date(connection)
-        return tuple(map(sentence_of, compare_catalog(connection, catalog).differences))
+        found = tuple(map(sentence_of, compare_catalog(connection, catalog).differences))
+    if len(migrations.packages) < 2:
+        return found
+    whose = f" Say with `--package` which one it is for: {', '.join(migrations.packages)}."
+    return tuple(replace(one, mend=one.mend + whose) if "--autogenerate" in one.mend else one for one in found)
 
 
 def compare_catalog(connection: Connection, catalog: Catalog) -> ComparedCatalog:

@@ -64,7 +64,7 @@ class Migrations:
             lock_wait: seconds to wait for another process that migrates this database.
         """
         self._database_url = database_url
-        self._packages = tuple(catalog_packages)
+        self.packages = tuple(catalog_packages)
         self._minimum_version = minimum_version
         self._lock_wait = lock_wait
 
@@ -120,14 +120,18 @@ class Migrations:
             raise ConflictError(lacks(lacking))
         known = {revision.revision for revision in all_revisions(script)}
         if unknown := [name for name in current if name not in known]:
+            told = (
+                f"revision {unknown[0]}, which is"
+                if len(unknown) == 1
+                else f"revisions {', '.join(unknown)}, which are"
+            )
             raise ConflictError(
-                f"The database has the revision {', '.join(unknown)}, which is not here: is the catalog complete, and "
-                "not older than the database?"
+                f"The database has the {told} not here: is the catalog complete, and not older than the database?"
             )
 
     def newest(self, package: str | None = None) -> str | None:
         """The newest revision of a catalog package; raises as `create_revision`."""
-        return newest_of(self._packages, self._chosen(package))
+        return newest_of(self.packages, self._chosen(package))
 
     def write_revision(
         self,
@@ -143,7 +147,7 @@ class Migrations:
             SettingsError: as `create_revision`.
             MigrationError: `previous` is not the newest any more, or the package cannot be written to.
         """
-        return write_catalog_revision(self._packages, self._chosen(package), message, up, down, previous)
+        return write_catalog_revision(self.packages, self._chosen(package), message, up, down, previous)
 
     def create_revision(self, message: str, *, branch: str = DATA, package: str | None = None) -> Path:
         """Write the file of a new revision and return its path.
@@ -161,23 +165,25 @@ class Migrations:
                 return write_schema_revision(connection, message)
         if branch != DATA:
             raise MigrationError(f"There is no branch {branch!r}; there are {DATA!r} and {SCHEMA!r}.")
-        return write_data_revision(self._packages, self._chosen(package), message)
+        return write_data_revision(self.packages, self._chosen(package), message)
 
     def _chosen(self, package: str | None) -> str:
-        if package is None and len(self._packages) == 1:
-            return self._packages[0]
-        if package is None or package not in self._packages:
-            choice = ", ".join(self._packages) or "none (set ORCHESTRATOR_CATALOG)"
-            raise SettingsError(f"Name the catalog package that the revision is for; there are: {choice}.")
+        if package is None and len(self.packages) == 1:
+            return self.packages[0]
+        if package is None or package not in self.packages:
+            choice = ", ".join(self.packages) or "none (set ORCHESTRATOR_CATALOG)"
+            raise SettingsError(
+                f"Name the catalog package that the revision is for with --package; there are: {choice}."
+            )
         return package
 
     def _script(self) -> ScriptDirectory:
-        return ScriptDirectory.from_config(configuration(self._packages))
+        return ScriptDirectory.from_config(configuration(self.packages))
 
     def _run(self, act: Callable[[Config, str], None], connection: Connection, revision: str) -> None:
         try:
             with self._lock(connection):
-                act(configuration(self._packages, connection), revision)
+                act(configuration(self.packages, connection), revision)
         except CommandError as error:
             raise MigrationError(f"{error}. Is the catalog complete, and not older than the database?") from error
         except OperationalError as error:

@@ -191,7 +191,7 @@ def test_each_of_several_packages_has_a_branch_of_its_own(
 ) -> None:
     other = _make_package(tmp_path, monkeypatch)
     migrations = Migrations(database_url, [package.name, other.name])
-    with pytest.raises(SettingsError, match="Name the catalog package that the revision is for; there are: network_"):
+    with pytest.raises(SettingsError, match=r"Name the catalog package .* with --package; there are: network_"):
         migrations.create_revision("Whose?")
 
     for made in (package, other):

@@ -193,6 +193,22 @@ def test_workflows_that_only_the_code_or_only_the_database_knows(
     assert "db revision --autogenerate" in disagreement["mend"]
 
 
+def test_a_package_that_the_catalog_lacks(run: Run, tmp_path: Path, database_url: str) -> None:
+    one, other = package(tmp_path, CATALOG), package(tmp_path, CATALOG.replace("say_hello", "say_more"))
+    both = {"database_url": database_url, "catalog": f"{one},{other}"}
+    said = look(run, **both)["catalog in database"]["mend"]
+    assert f"`--package` which one it is for: {one}, {other}." in said
+    assert "with --package; there are: " in run("db", "revision", "--autogenerate", "-m", "x", **both).output
+    for name in (one, other):
+        assert run("db", "revision", "-m", "Empty", "--package", name, **both).exit_code == 0
+    applied = run("db", "upgrade", **both).output
+    assert applied.count(",") == 1
+
+    found = look(run, database_url=database_url, catalog=one)["catalog in database"]
+    assert "which is not here" in found["says"]
+    assert "ORCHESTRATOR_CATALOG" in found["mend"]
+
+
 def test_a_workflow_that_waits_for_callbacks_without_a_secret_key(run: Run, tmp_path: Path, database_url: str) -> None:
     name = package(tmp_path, WAITS_FOR_CALLBACK)
     without = look(run, database_url=database_url, catalog=name)
