@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.cli.output import print_json, print_table
+from orchestrator.language.transitions import FAILED
 from orchestrator.services.list_queries import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE,
@@ -49,7 +50,10 @@ def status_option(statuses: type[StrEnum]) -> Callable[[Function], Function]:
                 raise click.BadParameter(f"there is no status {word!r}; there are {there_are}", ctx, parameter)
         return text
 
-    return click.option("--status", callback=check, help="With this status; several with | between them.")
+    told = "One of " + ", ".join(statuses) + "; several with | between them."
+    if set(FAILED) <= set(statuses):
+        told += f" What failed is '{'|'.join(status for status in statuses if status in FAILED)}'."
+    return click.option("--status", callback=check, help=told)
 
 
 def list_query(filters: str, sort: str, page: int, page_size: int, **equal: str | None) -> ListQuery:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import click
 import orjson
@@ -15,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 _UNLIMITED = 10_000
-_UUID_WIDTH = 36
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -37,17 +35,26 @@ def _as_json(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table of which nothing is cut off: wide into a file or a pipe, folded on a terminal, with ids in one piece."""
-    console = Console(highlight=False)
+    """A table, a line for each row: whole into a file or a pipe; on a terminal a line too long for it ends in `…`."""
+    console = console_of()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else " ".join(str(cell).split())) for cell in row))
+    # Rich would take whole columns away where they have no room, and say nothing.
+    for line in console.render_lines(table, console.options.update(width=_UNLIMITED), pad=False):
+        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+        text.rstrip()
+        console.print(text, no_wrap=True, overflow="ellipsis")
+
+
+def console_of(*, quiet: bool = False) -> Console:
+    """Standard output, on which nothing is wrapped unless it is a terminal."""
+    console = Console(highlight=False, quiet=quiet)
     if not console.is_terminal:
         console.width = _UNLIMITED
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        has_ids = any(isinstance(row[index], UUID) for row in rows)
-        table.add_column(column, overflow="fold", min_width=_UUID_WIDTH if has_ids else None)
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table)
+    return console
 
 
 def local_time(moment: datetime | None) -> str:

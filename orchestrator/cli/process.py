@@ -12,7 +12,7 @@ from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page, status_option
 from orchestrator.cli.output import json_option, local_time, print_json
 from orchestrator.cli.pages import read_input, read_values, send, tell_page
-from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause
+from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause, watch_option
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
 from orchestrator.cli.watching import print_detail, watch_process
@@ -29,7 +29,6 @@ input_option = click.option(
 set_option = click.option(
     "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="A field of the form, on whichever page it is."
 )
-watch_option = click.option("--watch", "-w", is_flag=True, help="Then follow it as `process watch` does.")
 
 
 @click.group
@@ -107,7 +106,7 @@ def list_(
     query = list_query(filters, sort, page, page_size, status=status, workflow_name=workflow)
     with opened_context(load_tools) as context:
         found = list_processes(context, query)
-    columns = ("process", "workflow", "status", "last step", "started", "by", "subscription")
+    columns = ("process", "status", "workflow", "last step", "subscription", "started", "by")
     print_page(found, as_json, columns, _row)
 
 
@@ -115,12 +114,12 @@ def _row(one: ProcessView) -> tuple[object, ...]:
     started, subscriptions = local_time(one.started_at), ", ".join(each.description for each in one.subscriptions)
     return (
         one.process_id,
-        one.workflow_name,
         f"{one.last_status}, paused" if one.paused else one.last_status,
+        one.workflow_name,
         one.last_step,
+        subscriptions,
         started,
         one.created_by,
-        subscriptions,
     )
 
 

@@ -9,6 +9,7 @@ import click
 from orchestrator.cli.output import json_option, print_json
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
+from orchestrator.cli.watching import watch_process
 from orchestrator.services.context import Context
 from orchestrator.services.moving import migrate_process, rerun_process, skip_step
 from orchestrator.services.pausing import pause_process, unpause_process
@@ -18,6 +19,7 @@ process_argument = click.argument("process_id", type=click.UUID)
 step_option = click.option(
     "--step", "step_key", metavar="KEY", required=True, help="The key of the step to go on with."
 )
+watch_option = click.option("--watch", "-w", is_flag=True, help="Then follow it as `process watch` does.")
 reason_option = click.option("--reason", help="Why; it is kept in the audit.")
 
 
@@ -61,15 +63,18 @@ def skip(load_tools: LoadTools, process_id: UUID, reason: str, as_json: bool) ->
 @process_argument
 @step_option
 @reason_option
+@watch_option
 @json_option
-@click.pass_obj
-def rerun(load_tools: LoadTools, process_id: UUID, step_key: str, reason: str | None, as_json: bool) -> None:
+@click.pass_context
+def rerun(ctx: click.Context, process_id: UUID, step_key: str, reason: str | None, watch: bool, as_json: bool) -> None:
     """Run a process again from a step that it has come to before, with the state as it was before that step.
 
     What its steps did outside, or to subscriptions, stays done.
     """
-    with opened_context(load_tools) as context:
+    with opened_context(ctx.obj) as context:
         rerun_process(context, operating_system_user(), process_id, step_key, reason)
+        if watch:
+            ctx.exit(watch_process(context, process_id, as_json))
         tell_status(context, process_id, f"Runs again from {step_key}:", as_json)
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Final
 from uuid import UUID
 
+import orjson
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.exit_status import ExitStatus
-from orchestrator.cli.output import local_time, print_json
+from orchestrator.cli.output import console_of, local_time, print_json
 from orchestrator.language.transitions import FAILED
 from orchestrator.language.vocabulary import ProcessStatus, StepStatus
 from orchestrator.services.context import Context
@@ -50,7 +51,7 @@ def watch_process(context: Context, process_id: UUID, as_json: bool) -> ExitStat
     Raises:
         ProcessNotFoundError: there is no such process.
     """
-    console = Console(highlight=False, quiet=as_json)
+    console = console_of(quiet=as_json)
     detail = process_detail(context, process_id)
     if console.is_terminal and not as_json:
         with Live(_live(detail), console=console, refresh_per_second=8, transient=True) as live:
@@ -74,9 +75,10 @@ def watch_process(context: Context, process_id: UUID, as_json: bool) -> ExitStat
 
 
 def print_detail(detail: ProcessDetail, console: Console | None = None) -> None:
-    """A process with its steps, and why it failed."""
-    console = console or Console(highlight=False)
-    console.print(_head(detail), _steps(detail), _outcome(detail), sep="\n", soft_wrap=not console.is_terminal)
+    """A process with its steps and when they ended, and why it failed; a line for each step when not on a terminal."""
+    console = console or console_of()
+    parts = (_head(detail), _steps(detail, with_times=True), *_failure(detail), _outcome(detail))
+    console.print(*parts, sep="\n", soft_wrap=not console.is_terminal)
 
 
 def _live(detail: ProcessDetail) -> RenderableType:
@@ -93,12 +95,21 @@ def _head(detail: ProcessDetail) -> Text:
     return Text.assemble((process.workflow_name, "bold"), f"  {told}", f"\n{subscriptions}" if subscriptions else "")
 
 
-def _steps(detail: ProcessDetail) -> Table:
+def _steps(detail: ProcessDetail, *, with_times: bool = False) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for step in detail.steps:
         mark, style = MARKS.get(step.status, (" ", ""))
-        table.add_row(Text(mark, style), Text(step.name, "dim" if step.status == PENDING else ""), _told(step))
+        at = [Text(local_time(step.completed or step.started), "dim")] if with_times else []
+        table.add_row(Text(mark, style), Text(step.name, "dim" if step.status == PENDING else ""), *at, _told(step))
     return table
+
+
+def _failure(detail: ProcessDetail) -> list[Text]:
+    """What the author's error carried, of the step that failed last."""
+    last = next((step for step in reversed(detail.steps) if step.step_id is not None), None)
+    if last is None or not isinstance(last.error, dict) or last.error.get("details") is None:
+        return []
+    return [Text(f"details of {last.name}: {orjson.dumps(last.error['details']).decode()}", "red")]
 
 
 def _told(step: StepView) -> Text:

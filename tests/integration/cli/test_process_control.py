@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
@@ -80,6 +81,9 @@ def test_failed_processes_are_skipped_run_again_and_moved(
     skipped, again, moved = failed(), failed(), failed()
     assert command("process", "skip", skipped).exit_code == 2
     assert command("process", "skip", skipped, "--reason", "by hand").stdout == f"Skipped a step of {skipped}\n"
+    shown = command("process", "show", again).stdout
+    line = next(line for line in shown.splitlines() if "not today" in line)
+    assert re.search(r"✗ .* \d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*failed", line)
     told = json.loads(command("process", "rerun", again, "--step", "start", "--json").stdout)
     assert told == {"process_id": again, "last_status": "resumed", "paused": False}
     assert command("process", "migrate", moved, "--step", "done").exit_code == 4
