@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from threading import Event, Thread
 from uuid import UUID, uuid4
 
 import pytest
@@ -97,6 +98,35 @@ def test_failed_processes_are_skipped_run_again_and_moved(
         ("rerun", UUID(again)),
         ("migrate", UUID(moved)),
     ]
+
+
+def test_what_the_error_of_a_failed_step_carried_is_shown(command: Callable[..., Result], world: World) -> None:
+    FAULTS.append("not today")
+    process_id = str(start_process(world.context, OPERATOR, "plain_task").process_id)
+    world.run()
+    world.query("UPDATE process_steps SET error = error || '{\"details\": {\"port\": 7}}' WHERE status = 'failed'")
+    assert '{"port":7}' in command("process", "show", process_id).stdout
+
+
+def test_who_runs_a_process_again_can_watch_it(run: Run, world: World, database_url: str, broker_url: str) -> None:
+    servers = {"database_url": database_url, "broker_url": broker_url}
+    FAULTS.append("not today")
+    process_id = str(start_process(world.context, OPERATOR, "plain_task").process_id)
+    world.run()
+    ended = Event()
+    (seq,) = world.query("SELECT seq FROM processes")[0]
+
+    def work() -> None:
+        while not ended.wait(0.2):
+            world.runner.run(seq)
+
+    worker = Thread(target=work, daemon=True)
+    worker.start()
+    words = ("process", "rerun", process_id, "--step", "start", "--watch")
+    watched = run(*words, catalog="tests.integration.cli.catalog_of_world", **servers)
+    ended.set()
+    worker.join()
+    assert (watched.exit_code, watched.stdout.splitlines()[-1:]) == (0, ["completed"]), watched.output
 
 
 def test_a_subscription_that_an_abort_left_out_of_sync_is_set_in_sync(
