@@ -29,7 +29,7 @@ def test_a_picture_goes_into_a_file(run: Run, words: list[str]) -> None:
     ("name", "told"),
     [
         ("plain_tusk", "; did you mean plain_task?"),
-        ("something", "; it has modify_note, plain_task, task_clean_up_tasks,"),
+        ("something", "; it has ask_wrongly, modify_note, plain_task, start_wrongly,"),
     ],
 )
 def test_a_workflow_that_is_not_there_is_told_with_those_that_are(run: Run, name: str, told: str) -> None:
