@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import orjson
@@ -15,6 +15,14 @@ from orchestrator.errors import FormIncompleteError, FormInvalidError, FormOverf
 
 Pages = list[dict[str, Any]]
 Answer = TypeVar("Answer")
+
+_LIMITS: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+    "pattern": "like",
+}
 
 
 def read_input(text: str | None) -> Any:
@@ -82,6 +90,31 @@ def send(send_pages: Callable[[Any], Answer], pages: Any, values: Mapping[str, s
             unused = {name: value for name, value in unused.items() if name not in filled[-1]}
 
 
+def pages_of(
+    check_pages: Callable[[Any], object], pages: Any, values: Mapping[str, str]
+) -> Iterator[FormIncompleteError]:
+    """Each page of a form as it is asked for, up to one that nothing was given for; nothing is sent to stay.
+
+    Args:
+        check_pages: fills in the form, and does nothing with it.
+        pages: as for `send`.
+        values: as for `send`.
+    """
+    given: Pages = list(pages or [])
+    filled: Pages = []
+    while True:
+        try:
+            check_pages(filled)
+        except FormIncompleteError as incomplete:
+            yield incomplete
+            try:
+                filled = [*filled, given.pop(0) if given else _page(incomplete, values)]
+            except FormIncompleteError:
+                return
+        else:
+            return
+
+
 def form_of(incomplete: FormIncompleteError) -> dict[str, Any]:
     """The JSON schema of the page that is asked for."""
     schema: Any = incomplete.members["form"]
@@ -97,6 +130,9 @@ def fields_of(schema: Mapping[str, Any]) -> list[str]:
         told = [str(asked.get("type", "any"))]
         if choices:
             told = ["one of " + ", ".join(_choice(asked, choice) for choice in choices)]
+        elif "const" in asked:
+            told = [f"only {orjson.dumps(asked['const']).decode()}"]
+        told += [f"{word} {asked[key]}" for key, word in _LIMITS.items() if key in asked]
         if name in schema.get("required", []):
             told.append("required")
         elif "default" in asked:
@@ -117,6 +153,20 @@ def tell_page(incomplete: FormIncompleteError, as_json: bool) -> None:
     for note in getattr(incomplete, "__notes__", []):
         click.echo(note, err=True)
     click.echo("Give its fields with --set NAME=VALUE, or all pages with --input.", err=True)
+
+
+def show_pages(pages: Iterator[FormIncompleteError], as_json: bool) -> None:
+    """What pages ask for, on standard output: for people, or as a JSON list."""
+    if as_json:
+        print_json([page.members for page in pages])
+        return
+    number = 0
+    for number, page in enumerate(pages, start=1):
+        click.echo(f"Page {number}, {form_of(page).get('title', '')!r}:")
+        for line in fields_of(form_of(page)):
+            click.echo(f"  {line}")
+    if not number:
+        click.echo("It has no form: it starts without being given anything.")
 
 
 def _require_another_page(send_pages: Callable[[Any], object], filled: Pages, unused: Mapping[str, str]) -> None:

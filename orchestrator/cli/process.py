@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import click
 from orchestrator.cli.exit_status import ExitStatus
 from orchestrator.cli.list_options import list_options, list_query, print_page, status_option
 from orchestrator.cli.output import json_option, local_time, print_json
-from orchestrator.cli.pages import read_input, read_values, send, tell_page
+from orchestrator.cli.pages import pages_of, read_input, read_values, send, show_pages, tell_page
 from orchestrator.cli.process_control import migrate, pause, rerun, skip, tell_status, unpause, watch_option
 from orchestrator.cli.tools import LoadTools
 from orchestrator.cli.use_cases import opened_context, operating_system_user
@@ -20,6 +21,7 @@ from orchestrator.errors import FormIncompleteError
 from orchestrator.language.vocabulary import ProcessStatus
 from orchestrator.services.process_views import ProcessView, list_processes, process_detail
 from orchestrator.services.processes import abort_process, resume_process, start_process
+from orchestrator.services.starting import check_start
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +51,7 @@ for mending in (pause, unpause, skip, rerun, migrate):
     "--subscription", type=click.UUID, metavar="ID", help="The subscription to work on: as --set subscription_id=..."
 )
 @click.option("--idempotency-key", metavar="KEY", help="With --input: the same again starts nothing more.")
+@click.option("--show-form", is_flag=True, help="Show the pages of its form, as far as they are given; start nothing.")
 @watch_option
 @json_option
 @click.pass_context
@@ -60,6 +63,7 @@ def start(
     product: str | None,
     subscription: UUID | None,
     idempotency_key: str | None,
+    show_form: bool,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -72,6 +76,10 @@ def start(
         raise click.UsageError("--idempotency-key needs all pages as --input")
     pages = read_input(given_input)
     with opened_context(ctx.obj) as context:
+        if show_form:
+            check = partial(check_start, context, operating_system_user(), workflow)
+            show_pages(pages_of(check, pages, values), as_json)
+            return
 
         def send_pages(filled: Any) -> UUID:
             actor = operating_system_user()

@@ -122,5 +122,18 @@ def not_a_step(value: object, place: str) -> AuthoringError:
     """The error for something that stands where a step should."""
     name = getattr(value, "__qualname__", None) or getattr(value, "name", None)
     shown = f"{type(value).__name__} {name!r}" if name else type(value).__name__
-    hint = '; is it missing its @step("...")?' if callable(value) else ""
-    return AuthoringError(f"{shown} {place} is neither a step nor a StepList{hint}")
+    return AuthoringError(f"{shown} {place} is neither a step nor a StepList{_hint(value)}")
+
+
+def _hint(value: object) -> str:
+    """What the author meant, as far as that can be told."""
+    if value is None:
+        return "; is a return missing, or was a step called, which is only named here?"
+    if isinstance(value, dict):
+        return "; was a step called, which is only named here: `>> my_step`, without brackets?"
+    if not callable(value):
+        return ""
+    name = getattr(value, "__name__", "")
+    if getattr(value, "__module__", "").startswith("orchestrator."):
+        return f"; call it: {name}(...)"
+    return '; is it missing its @step("...")?'

@@ -164,7 +164,10 @@ def conditional(predicate: Predicate) -> Callable[[Step | StepList], StepList]:
         AuthoringError: the predicate is no function.
     """
     if not callable(predicate) or isinstance(predicate, Step):
-        raise AuthoringError(f"conditional: the predicate must be a function of the state, not {predicate!r}")
+        raise AuthoringError(
+            f"conditional: the predicate must be a function of the state, not {called(predicate)}; "
+            "write conditional(predicate)(steps)"
+        )
     return _wrap(When(predicate), "in a conditional")
 
 

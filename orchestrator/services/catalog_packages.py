@@ -29,7 +29,10 @@ def load_catalog(settings: Settings) -> Catalog:
             ) from error
         register = getattr(package, "register", None)
         if not callable(register):
-            raise SettingsError(f"ORCHESTRATOR_CATALOG names {name!r}, which has no function register(catalog)")
+            raise SettingsError(
+                f"ORCHESTRATOR_CATALOG names {name!r}, which has no function register(catalog); what was imported is "
+                f"{getattr(package, '__file__', None) or 'a folder without an __init__.py'}"
+            )
         register(catalog)
     register_builtin(catalog)
     use_products(catalog.products)

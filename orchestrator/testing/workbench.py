@@ -266,4 +266,11 @@ def _on_database(url: str, catalog: Catalog) -> Iterator[Workbench]:
 
 
 def _id_of(subscription: Subscription) -> UUID:
-    return subscription.subscription_id if not isinstance(subscription, UUID | str) else UUID(str(subscription))
+    if not isinstance(subscription, UUID | str):
+        return subscription.subscription_id
+    try:
+        return UUID(str(subscription))
+    except ValueError:
+        raise ValueError(
+            f"{subscription!r} is no id of a subscription: give its UUID, its model, or the `subscription` of a process"
+        ) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from orchestrator.language.catalog import Catalog
-from orchestrator.language.forms import FormGenerator
+from orchestrator.language.forms import FormGenerator, FormPage
 from orchestrator.language.steps import begin, inputstep
 from orchestrator.language.workflows import task
 from tests.integration.process_world import plain_task
@@ -31,7 +33,25 @@ def start_wrongly() -> Any:
     return begin
 
 
+def only_defaults() -> FormGenerator:
+    class VlanPage(FormPage):
+        vlan: int = Field(7, ge=2, le=4094)
+
+    class SurePage(FormPage):
+        ticket: str = Field(pattern="^CHG-")
+        sure: Literal[True]
+
+    yield VlanPage
+    yield SurePage
+    return {}
+
+
+@task("Asks for what it has defaults for", initial_input_form=only_defaults)
+def ask_only_defaults() -> Any:
+    return begin
+
+
 def register(catalog: Catalog) -> None:
     """Register them."""
-    for workflow in (plain_task, ask_wrongly, start_wrongly):
+    for workflow in (plain_task, ask_wrongly, start_wrongly, ask_only_defaults):
         catalog.add_workflow(workflow)

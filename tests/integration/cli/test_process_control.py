@@ -180,3 +180,21 @@ def test_a_process_that_waits_at_a_form_that_fails_says_so_without_a_traceback(
 
     ended = with_forms_that_fail("process", "resume", process_id)
     assert ended.stderr == "Error: the form of 'Ask' failed with KeyError: 'colour'\n"
+
+
+def test_the_form_is_shown_and_nothing_starts(with_forms_that_fail: Callable[..., Result], world: World) -> None:
+    shown = with_forms_that_fail("process", "start", "unstorable_task", "--show-form")
+    assert shown.exit_code == 3, "its code is not in that catalog"
+    with world.context.database.engine.begin() as connection:
+        create_workflow(connection, {"name": "ask_only_defaults", "target": "SYSTEM", "description": "Defaults"})
+
+    shown = with_forms_that_fail("process", "start", "ask_only_defaults", "--show-form")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout == (
+        "Page 1, 'unknown':\n"
+        "  vlan: integer; at least 2; at most 4094; 7 if not given\n"
+        "Page 2, 'unknown':\n"
+        "  ticket: string; like ^CHG-; required\n"
+        "  sure: only true; required\n"
+    )
+    assert world.query("SELECT count(*) FROM processes") == [(0,)]

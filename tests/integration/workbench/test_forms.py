@@ -69,3 +69,8 @@ def test_answers_that_were_given_all_at_once_are_told_by_their_page(workbench: W
     with pytest.raises(Refused, match="more than the form has"):
         workbench.start("create_box", product="Box", answers=[{"customer": "al"}, {}, {}])
     assert workbench.processes == []
+
+
+def test_what_is_no_id_of_a_subscription_is_refused_with_what_would_be_one(workbench: Workbench) -> None:
+    with pytest.raises(ValueError, match="'nix' is no id of a subscription: give its UUID, its model"):
+        workbench.start("modify_box", subscription="nix")

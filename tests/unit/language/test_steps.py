@@ -298,3 +298,18 @@ def test_a_list_is_mapped_step_by_step():
     assert [one.kind for one in mapped] == ["set_status", "set_status"]
     assert repr(begin >> reserve >> done) == "StepList(reserve >> done)"
     assert isinstance((begin >> done)[0].action, Finish)
+
+
+@pytest.mark.parametrize(
+    ("put", "hint"),
+    [
+        (lambda: begin >> {"called": 1}, "was a step called, which is only named here"),
+        (lambda: begin >> None, "is a return missing"),
+        (lambda: begin >> store_process_subscription, r"call it: store_process_subscription\(\.\.\.\)"),
+        (lambda: begin >> len, "is it missing its @step"),
+        (lambda: conditional(begin), r"not StepList; write conditional\(predicate\)\(steps\)"),
+    ],
+)
+def test_what_is_no_step_is_refused_with_what_was_meant(put, hint):
+    with pytest.raises(AuthoringError, match=hint):
+        put()
