@@ -30,6 +30,8 @@ def flower() -> None:
     }
     command = [sys.executable, "-m", "orchestrator.tasks.flower", "--app", "orchestrator.worker", "flower"]
     options = ["--address=127.0.0.1", f"--port={settings.flower_port}", "--persistent=False"]
+    if not settings.task_events:
+        options.append("--enable_events=False")  # else it tells workers every few seconds to send them
     sys.stdout.flush()
     os.execve(sys.executable, [*command, *options], environment)  # noqa: S606 - this process becomes Flower
 

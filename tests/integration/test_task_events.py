@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx
 import pytest
 from celery import Celery
 from celery.events.state import State
 from kombu.asynchronous.timer import Timer
 
+from orchestrator.cli.demo import free_ports
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.settings import Settings
 from orchestrator.tasks.application import build_application
@@ -119,10 +122,10 @@ def start_worker(tmp_path: Path, broker_url: str) -> Iterator[Callable[[float], 
     started: list[subprocess.Popen[bytes]] = []
     with (tmp_path / "log").open("ab") as log, monitor(broker_url) as heard:
 
-        def start(seconds: float) -> Worker:
+        def start(seconds: float, *, sends_events: bool = True) -> Worker:
             environment = clean_environment(
                 ORCHESTRATOR_BROKER_URL=broker_url,
-                ORCHESTRATOR_TASK_EVENTS="true",
+                ORCHESTRATOR_TASK_EVENTS=str(sends_events).lower(),
                 ORCHESTRATOR_TASK_EVENTS_SECONDS=str(seconds),
             )
             process = subprocess.Popen(
@@ -277,3 +280,36 @@ def test_what_cannot_be_written_as_json_holds_up_nothing_else(broker_url: str) -
         dispatcher.flush()
         heard.expect("2", "task-custom")
     assert heard.of("1") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sends_events", [True, False])
+def test_flower_has_workers_send_events_only_where_they_are_wanted(
+    start_worker: Callable[..., Worker], broker_url: str, sends_events: bool
+) -> None:
+    worker = start_worker(0, sends_events=False)
+    (port,) = free_ports(1)
+    environment = clean_environment(
+        ORCHESTRATOR_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none",
+        ORCHESTRATOR_BROKER_URL=broker_url,
+        ORCHESTRATOR_TASK_EVENTS=str(sends_events).lower(),
+        ORCHESTRATOR_FLOWER_PORT=str(port),
+    )
+    flower = subprocess.Popen([sys.executable, "-m", "orchestrator", "flower"], cwd=REPOSITORY, env=environment)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            wait_until(lambda: answers(client), worker.said, 20)
+        time.sleep(6.0)  # it says so every five seconds
+        task_id = worker.run("quick")
+        worker.stop()
+        assert worker.monitor.of(task_id) == ([RECEIVED, STARTED, SUCCEEDED] if sends_events else [])
+    finally:
+        flower.terminate()
+        flower.wait(20)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/api/workers").status_code == 200
+    except httpx.TransportError:
+        return False
