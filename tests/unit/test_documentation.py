@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -230,3 +231,13 @@ def test_every_name_that_authors_import_is_explained() -> None:
     authoring = (ROOT / "docs" / "authoring.md").read_text()
 
     assert [one for one in orchestrator.__all__ if not re.search(rf"\b{one}\b", authoring)] == []
+
+
+def test_a_package_that_is_built_as_the_page_shows_has_its_revisions(tmp_path: Path) -> None:
+    find_packages = pytest.importorskip("setuptools").find_namespace_packages
+    blocks = _BLOCK.finditer((ROOT / "docs" / "authoring.md").read_text())
+    (shown,) = [block["text"] for block in blocks if block["language"] == "toml"]
+    (tmp_path / "my_workflows" / "migrations").mkdir(parents=True)
+
+    found = find_packages(str(tmp_path), **tomllib.loads(shown)["tool"]["setuptools"]["packages"]["find"])
+    assert found == ["my_workflows", "my_workflows.migrations"]
