@@ -74,7 +74,7 @@ def test_the_doctor_finds_nothing_wrong_with_it(running: Running) -> None:
         return seen[-1].returncode == 0
 
     wait_until(healthy, 20, "the doctor is not content")
-    assert seen[-1].stdout.count("well") == 9
+    assert seen[-1].stdout.count("well") == 10
 
 
 def test_flower_shows_workers_and_queues_and_lets_nobody_control_them(running: Running) -> None:
