@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from orchestrator.api.requests import request_id
 from orchestrator.errors import (
+    CodeFailedError,
     ConflictError,
     EnginePausedError,
     ForbiddenError,
@@ -102,6 +103,12 @@ NOT_READY = Problem("not-ready", 503, "Not ready", "`checks` names what does not
 INTERNAL = Problem(
     "internal-error", 500, "Internal error", "A fault of the server; its log has more under `request_id`."
 )
+CODE_FAILED = Problem(
+    "code-failed",
+    500,
+    "Code failed",
+    "The workflow's or the model's own code failed; `detail` says which, the log has more under `request_id`.",
+)
 FORM_FAILED = Problem(
     "form-failed", 500, "Form failed", "The code of the workflow's form failed; the log has more under `request_id`."
 )
@@ -146,6 +153,7 @@ PROBLEMS: dict[type[OrchestratorError], Problem] = {
     ConflictError: CONFLICT,
     UnfinishedProcessesError: UNFINISHED_PROCESSES,
     UnavailableError: UNAVAILABLE,
+    CodeFailedError: CODE_FAILED,
     FormFailedError: FORM_FAILED,
     FormIncompleteError: FORM_INCOMPLETE,
     FormInvalidError: FORM_INVALID,
@@ -228,7 +236,7 @@ def _known(error: OrchestratorError) -> Response:
     if problem is INTERNAL:
         return _unexpected(error)
     detail = str(error)
-    if isinstance(error, FormFailedError):
+    if isinstance(error, CodeFailedError):
         _log_failure(error)
         if error.in_full != detail:
             detail += "; the log of the web server has what it said, under this request id"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orchestrator.cli.exit_status import ExitStatus, status_of
-from orchestrator.errors import FormFailedError, OrchestratorError
+from orchestrator.errors import CodeFailedError, OrchestratorError
 
 if TYPE_CHECKING:  # it knows all use cases, which take a while to load
     from orchestrator.cli.tools import LoadTools
@@ -71,7 +71,7 @@ class OrchestratorGroup(click.Group):
         except OrchestratorError as error:
             if ctx.params.get("debug"):
                 raise
-            click.echo(f"Error: {error.in_full if isinstance(error, FormFailedError) else error}", err=True)
+            click.echo(f"Error: {error.in_full if isinstance(error, CodeFailedError) else error}", err=True)
             ctx.exit(status_of(error))
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)

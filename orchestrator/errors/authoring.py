@@ -9,6 +9,18 @@ class UnresolvedAnnotationError(AuthoringError):
     """An annotation names something that is not there."""
 
 
+class CodeFailedError(AuthoringError):
+    """The code of a workflow failed.
+
+    The message is for clients. `in_full` has what the code's exception says of itself, too, which may be nobody else's
+    business: it is for the log, and for who may read the database anyway.
+    """
+
+    def __init__(self, message: str, in_full: str | None = None) -> None:
+        super().__init__(message)
+        self.in_full = in_full or message
+
+
 class MissingParameterError(OrchestratorError):
     """A parameter of a step is not in the state."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.errors.tree import AuthoringError, InvalidInputError, OrchestratorError
+from orchestrator.errors.authoring import CodeFailedError
+from orchestrator.errors.tree import InvalidInputError, OrchestratorError
 
 
 class MalformedPagesError(InvalidInputError):
@@ -29,16 +30,8 @@ class FormInvalidError(InvalidInputError):
         self.page = page
 
 
-class FormFailedError(AuthoringError):
-    """The code of the form failed.
-
-    The message is for clients. `in_full` has what the code's exception says of itself, too, which may be nobody else's
-    business: it is for the log, and for who may read the database anyway.
-    """
-
-    def __init__(self, message: str, in_full: str | None = None) -> None:
-        super().__init__(message)
-        self.in_full = in_full or message
+class FormFailedError(CodeFailedError):
+    """The code of the form failed."""
 
 
 class FormIncompleteError(OrchestratorError):

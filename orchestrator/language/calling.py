@@ -28,6 +28,12 @@ from orchestrator.language.vocabulary import REMOVED, State
 _ABSENT: Final = object()
 
 
+class _Blame(str):
+    """A note on an exception that says whose it is; notes that authors add themselves are others."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Focus:
     """The part of the state that a step works on, and the way back through its lenses.
@@ -45,12 +51,18 @@ class Focus:
 
         Raises:
             StepResultError: a lens does not give back a dict.
+        Exception: what a lens raises.
         """
         if not self.lenses or done == Done():
             return done
         part = {key: value for key, value in {**self.inner, **done.delta}.items() if key not in done.removed}
         for lens, state in reversed(self.lenses):
-            part = _a_dict(lens.set(state)(part), self.label, "the set of its lens")
+            try:
+                whole = lens.set(state)(part)
+            except Exception as error:
+                _note(error, f"raised by {name_of_function(lens.set)}, the set of this step's lens")
+                raise
+            part = _a_dict(whole, self.label, "the set of its lens")
         delta = {key: value for key, value in part.items() if not _same(self.outer.get(key, _ABSENT), value)}
         return Done(delta, tuple(key for key in self.outer if key not in part))
 
@@ -117,6 +129,7 @@ def focus_on(step: Step, state: State) -> Focus | Skipped:
 
     Raises:
         StepResultError: a lens does not give a dict.
+        Exception: what a condition or a lens raises; `blamed` tells which.
     """
     label = label_of(step, state)
     inner, is_copy = state, False
@@ -151,7 +164,13 @@ def focus_on(step: Step, state: State) -> Focus | Skipped:
 def _note(error: Exception, note: str) -> None:
     """Say on an author's exception where it comes from; the same one may be raised again and again."""
     if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
+        error.add_note(_Blame(note))
+
+
+def blamed(error: BaseException) -> str | None:
+    """Which of its functions beside a step raised this, if one did: "raised by the condition ... of this step"."""
+    notes = getattr(error, "__notes__", ())
+    return next((str(note) for note in notes if isinstance(note, _Blame)), None)
 
 
 def _changes_nothing(wrapper: Wrapper) -> bool:

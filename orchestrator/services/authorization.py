@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Iterable, Sequence
 
 from orchestrator.errors import ForbiddenError
 from orchestrator.language.admission import AuthAction, AuthContext, Authorizer
+from orchestrator.language.parameters import name_of_function
 from orchestrator.language.step_list import Step
 from orchestrator.language.vocabulary import Actor
 from orchestrator.language.workflow_definition import Workflow
+from orchestrator.services.authors_code import code_of
 
 _VERBS = {
     AuthAction.START_WORKFLOW: "start",
@@ -24,6 +26,7 @@ def require_start(actor: Actor, workflow: Workflow) -> None:
 
     Raises:
         ForbiddenError: it says no.
+        CodeFailedError: it raised.
     """
     _require(workflow.authorize_callback, AuthContext(actor, AuthAction.START_WORKFLOW, workflow))
 
@@ -33,6 +36,7 @@ def require_resume(actor: Actor, workflow: Workflow, steps: Sequence[Step]) -> N
 
     Raises:
         ForbiddenError: it says no.
+        CodeFailedError: it raised.
     """
     callback = _last(step.resume_auth_callback for step in steps) or workflow.authorize_callback
     _require(callback, AuthContext(actor, AuthAction.RESUME_WORKFLOW, workflow, _name(steps)))
@@ -43,6 +47,7 @@ def require_retry(actor: Actor, workflow: Workflow, steps: Sequence[Step]) -> No
 
     Raises:
         ForbiddenError: it says no.
+        CodeFailedError: it raised.
     """
     callback = (
         _last(step.retry_auth_callback or step.resume_auth_callback for step in steps)
@@ -57,6 +62,7 @@ def require_abort(actor: Actor, workflow: Workflow, steps: Sequence[Step]) -> No
 
     Raises:
         ForbiddenError: it says no.
+        CodeFailedError: it raised.
     """
     _require(workflow.authorize_callback, AuthContext(actor, AuthAction.ABORT_WORKFLOW, workflow, _name(steps)))
 
@@ -64,10 +70,12 @@ def require_abort(actor: Actor, workflow: Workflow, steps: Sequence[Step]) -> No
 def _require(callback: Authorizer | None, asked: AuthContext) -> None:
     if callback is None:
         return
-    answer = callback(asked)
-    if not isinstance(answer, bool) and isinstance(answer, Awaitable):
-        answer = asyncio.run(_settled(answer))
-    if not answer:
+    with code_of(f"the authorizer {name_of_function(callback)} of {asked.workflow.name}"):
+        answer = callback(asked)
+        if not isinstance(answer, bool) and isinstance(answer, Awaitable):
+            answer = asyncio.run(_settled(answer))
+        allowed = bool(answer)
+    if not allowed:
         place = "" if asked.step is None else f" at its step {asked.step!r}"
         raise ForbiddenError(f"{asked.user.name} may not {_VERBS[asked.action]} {asked.workflow.name}{place}")
 

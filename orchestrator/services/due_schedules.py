@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from orchestrator.domain.due_times import next_run
 from orchestrator.engine.bell import Ring
-from orchestrator.errors import EnginePausedError, FormIncompleteError, OrchestratorError
+from orchestrator.errors import CodeFailedError, EnginePausedError, FormIncompleteError, OrchestratorError
 from orchestrator.language.vocabulary import Actor
 from orchestrator.services.context import Context
 from orchestrator.services.schedule_plans import Overlap, plan_of
@@ -141,6 +141,9 @@ def _prepared(context: Context, session: Session, seen: ScheduleTable) -> Prepar
         raise  # the schedule stays due
     except FormIncompleteError:
         return _Refusal("the form asks for another page by now: edit the schedule's input")
+    except CodeFailedError as error:
+        log.warning("a schedule cannot start its workflow", schedule_id=str(seen.schedule_id), exc_info=error)
+        return _Refusal(str(error))
     except OrchestratorError as error:
         return _Refusal(str(error))
     except Exception as error:

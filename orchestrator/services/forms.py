@@ -9,33 +9,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from pydantic import BaseModel
 from pydantic_forms.core.shared import Complete, NextPage, Rejected, get_form_meta, page_schema
 from pydantic_forms.core.sync import walk_form
 from pydantic_forms.exceptions import FormOverflowError as TooManyPages
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.domain.loading import SubscriptionLoader
-from orchestrator.engine.failures import told
 from orchestrator.errors import (
-    ArgumentError,
     AuthoringError,
-    ConflictError,
-    ForbiddenError,
     FormFailedError,
     FormIncompleteError,
     FormInvalidError,
     FormOverflowError,
-    InvalidInputError,
     MalformedPagesError,
-    MissingParameterError,
-    NotFoundError,
-    StepResultError,
-    UnavailableError,
     UnstorableInputError,
     UnstorableValueError,
 )
@@ -44,22 +33,8 @@ from orchestrator.language.calling import read_result
 from orchestrator.language.json_values import to_json
 from orchestrator.language.outcomes import Done
 from orchestrator.language.vocabulary import State
+from orchestrator.services.authors_code import code_of
 from orchestrator.storage.database import dump_json
-
-# What a form's code may say to its client, and what is said of the database.
-_TOLD_AS_THEY_ARE: Final = (
-    NotFoundError,
-    ConflictError,
-    InvalidInputError,
-    ForbiddenError,
-    UnavailableError,
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-)
-
-# What says what is wrong with a form's code; it has names, and no values.
-_ABOUT_CODE: Final = (AuthoringError, MissingParameterError, ArgumentError, StepResultError)
 
 FormPages = Generator[type[BaseModel], BaseModel, Any]
 Form = Callable[..., Any] | type[BaseModel]
@@ -110,14 +85,11 @@ def walk(form: Form | None, state: State, pages: Pages, label: str) -> Done:
     for number, page in enumerate(pages, start=1):
         if "self" in page:  # a page is called with its fields as keywords, where this name is taken
             raise _not_permitted("self", page["self"], number)
-    try:
-        outcome = walk_form(partial(_filled_in, form, label=label), state, list(pages))
-    except TooManyPages:
-        raise FormOverflowError(f"{label}: {len(pages)} pages were sent, which is more than the form has") from None
-    except _TOLD_AS_THEY_ARE:
-        raise
-    except (Exception, SystemExit) as error:
-        raise failed(label, error) from error
+    with code_of(label, FormFailedError):
+        try:
+            outcome = walk_form(partial(_filled_in, form, label=label), state, list(pages))
+        except TooManyPages:
+            raise FormOverflowError(f"{label}: {len(pages)} pages were sent, which is more than the form has") from None
     match outcome:
         case Complete(result):
             return _entered(result, label)
@@ -128,18 +100,14 @@ def walk(form: Form | None, state: State, pages: Pages, label: str) -> Done:
 
 
 def _entered(result: Any, label: str) -> Done:
-    try:
+    with code_of(label, FormFailedError):
         done = read_result(result, label)
-    except StepResultError as error:
-        raise failed(label, error) from error
     return Done({key: storable(value, key) for key, value in done.delta.items()}, done.removed)
 
 
 def _shown(page: type[BaseModel], label: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
+    with code_of(label, FormFailedError):
         return page_schema(page), get_form_meta(page)
-    except Exception as error:
-        raise failed(label, error) from error
 
 
 def first_page(form: Form, state: State, label: str) -> dict[str, Any] | None:
@@ -150,15 +118,6 @@ def first_page(form: Form, state: State, label: str) -> dict[str, Any] | None:
         schema: dict[str, Any] | None = incomplete.members["form"]
         return schema
     return None
-
-
-def failed(label: str, error: BaseException) -> FormFailedError:
-    """The error for an exception that the code of a form raised; `label` is what messages call the form."""
-    in_full = f"{label} failed with {told(error).replace(f'{label}: ', '', 1)}"
-    if isinstance(error, _ABOUT_CODE):
-        return FormFailedError(in_full)
-    # What it says about itself may have values that are nobody else's business.
-    return FormFailedError(f"{label} failed with {type(error).__name__}", in_full)
 
 
 def fill_in(form: Form, state: State, label: str) -> FormPages:

@@ -11,14 +11,15 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from orchestrator.errors import FormFailedError, OrchestratorError, ProcessNotFoundError
+from orchestrator.errors import CodeFailedError, OrchestratorError, ProcessNotFoundError
 from orchestrator.language.calling import label_of
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.history import present_state
 from orchestrator.language.transitions import ENDED, RUNNABLE
 from orchestrator.language.vocabulary import ProcessStatus, State, StepStatus, Target
+from orchestrator.services.authors_code import failed
 from orchestrator.services.context import Context
-from orchestrator.services.forms import failed, first_page
+from orchestrator.services.forms import first_page
 from orchestrator.services.list_conditions import Field, Kind
 from orchestrator.services.lists import ListDefinition, ListQuery, Page, list_page
 from orchestrator.services.resuming import input_form
@@ -289,7 +290,7 @@ def _form(context: Context, row: DetailRow, state: State) -> tuple[dict[str, Any
             return first_page(form, focus.inner, label), None
     except Exception as error:
         failure = error if isinstance(error, OrchestratorError) else failed(label_of(step, state), error)
-        reason = failure.in_full if isinstance(failure, FormFailedError) else str(failure)
+        reason = failure.in_full if isinstance(failure, CodeFailedError) else str(failure)
         log.warning("a form cannot be shown", process_id=str(row.process_id), step=row.step_key, reason=reason)
         log.debug("where the form failed", process_id=str(row.process_id), exc_info=error)
         return None, str(failure)

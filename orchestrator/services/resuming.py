@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from orchestrator.errors import ConflictError, NotDeployedError
 from orchestrator.language.actions import Form, Function
-from orchestrator.language.calling import Focus, focus_on
+from orchestrator.language.calling import Focus, focus_on, label_of
 from orchestrator.language.outcomes import Done, Skipped
 from orchestrator.language.step_list import Step
 from orchestrator.language.transitions import RETRYABLE, RUNNABLE, ProcessValue, after_input, after_resume
 from orchestrator.language.vocabulary import Actor, ProcessStatus, State
 from orchestrator.services import audit
 from orchestrator.services.authorization import require_resume, require_retry
+from orchestrator.services.authors_code import code_of
 from orchestrator.services.context import Context
 from orchestrator.services.forms import Pages, read_pages, require_no_input, require_small, storable, walk
 from orchestrator.services.pinned_steps import deployed_workflow, present_step, steps_up_to_now
@@ -61,6 +62,7 @@ def resume_process(
         ForbiddenError: the actor may not resume or retry it.
         FormIncompleteError: there is another page to fill in.
         FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
+        CodeFailedError: a condition, a lens, the form or an authorizer raised; nothing was changed.
     """
     row, way = _look(context, actor, process_id, read_pages(pages))
     with context.database.transaction(actor.name) as session:
@@ -108,10 +110,12 @@ def input_form(step: Step, state: State) -> tuple[Function, Focus, str]:
     Raises:
         NotDeployedError: the deployed step has no form any more.
         ConflictError: the step's condition does not hold any more.
+        CodeFailedError: a condition or a lens of it raised.
     """
     if not isinstance(step.action, Form):
         raise NotDeployedError(f"the step {step.name!r} that is deployed here asks for no input any more")
-    focus = focus_on(step, state)
+    with code_of(label_of(step, state)):
+        focus = focus_on(step, state)
     if isinstance(focus, Skipped):
         raise ConflictError(f"the condition of the step {step.name!r} does not hold any more")
     return step.action.function, focus, f"the form of {step.name!r}"
@@ -145,7 +149,9 @@ def _decide(context: Context, actor: Actor, row: ProcessRow, pages: Pages) -> _A
 
 def _fill_in(step: Step, row: ProcessRow, pages: Pages) -> Done:
     form, focus, label = input_form(step, row.state)
-    widened = focus.widen(walk(form, focus.inner, pages, label))
+    done = walk(form, focus.inner, pages, label)
+    with code_of(focus.label):
+        widened = focus.widen(done)
     return Done({key: storable(value, key) for key, value in widened.delta.items()}, widened.removed)
 
 

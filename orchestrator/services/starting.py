@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from orchestrator.engine.bell import Ring
 from orchestrator.errors import (
-    AuthoringError,
+    CodeFailedError,
     EnginePausedError,
     InvalidInputError,
     OrchestratorError,
@@ -19,9 +19,11 @@ from orchestrator.errors import (
     UnknownWorkflowError,
 )
 from orchestrator.language.admission import PredicateContext, RunPredicateFail
+from orchestrator.language.parameters import name_of_function
 from orchestrator.language.vocabulary import Actor, State, Target
 from orchestrator.language.workflow_definition import Workflow
 from orchestrator.services.authorization import require_start
+from orchestrator.services.authors_code import code_of
 from orchestrator.services.context import Context
 from orchestrator.services.forms import Form, Pages, read_pages, require_small, storable, walk
 from orchestrator.services.idempotency import KeyedRequest, KeyTakenError
@@ -85,6 +87,7 @@ def start_process(
         FormIncompleteError: there is another page to fill in.
         FormInvalidError, FormOverflowError, MalformedPagesError, UnstorableInputError: the pages do not fit.
         IdempotencyKeyError: the key was used for another request.
+        CodeFailedError: the predicate, the authorizer or the form raised; nothing was started.
     """
     entered = read_pages(pages)
     request = None
@@ -197,7 +200,7 @@ def prepare_start(
     Raises:
         UnknownWorkflowError, EnginePausedError, ForbiddenError, PredicateFailedError, OrchestratorError: it may not or
             cannot be started, as for `start_process`.
-        AuthoringError: it has no steps.
+        CodeFailedError: it has no steps, or its predicate, authorizer or form raised.
     """
     workflow = context.catalog.workflows.get(workflow_name)
     if workflow is None:
@@ -212,7 +215,7 @@ def prepare_start(
             "`orchestrator db revision --autogenerate`, apply it with `orchestrator db upgrade`"
         )
     if not workflow.steps:
-        raise AuthoringError(f"the workflow {workflow_name!r} has no steps")
+        raise CodeFailedError(f"the workflow {workflow_name!r} has no steps")
     if now:
         require_running_engine(row.engine_paused, row.engine_reason)
     require_start(actor, workflow)
@@ -240,7 +243,8 @@ def _fill_in(
 
 def _require_predicate(workflow: Workflow) -> None:
     if workflow.run_predicate is not None:
-        verdict = workflow.run_predicate(PredicateContext(workflow, workflow.name))
+        with code_of(f"the run predicate {name_of_function(workflow.run_predicate)} of {workflow.name}"):
+            verdict = workflow.run_predicate(PredicateContext(workflow, workflow.name))
         if isinstance(verdict, RunPredicateFail):
             raise PredicateFailedError(verdict.message)
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from orchestrator.errors import OrchestratorError, UnavailableError
+from orchestrator.errors import CodeFailedError, OrchestratorError, UnavailableError
 from orchestrator.language.vocabulary import Actor, Target
 from orchestrator.services.context import Context
 from orchestrator.services.starting import start_process
@@ -72,6 +72,9 @@ def _start(context: Context, actor: Actor, process_id: UUID, one: ToValidate, wo
         start_process(context, actor, workflow_name, pages, idempotency_key=key)
     except _NOT_NOW:
         raise
+    except CodeFailedError as failure:
+        log.warning("a validation cannot be started", subscription_id=str(one.subscription_id), exc_info=failure)
+        return str(failure).replace(str(one.subscription_id), "...")
     except OrchestratorError as refusal:
         return str(refusal).replace(str(one.subscription_id), "...")
     except Exception as error:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.errors import FormFailedError, FormIncompleteError, FormInvalidError, OrchestratorError
+from orchestrator.errors import CodeFailedError, FormIncompleteError, FormInvalidError, OrchestratorError
 from orchestrator.testing.pages import BenchPage, shown_value
 
 
 class Refused(Exception):
-    """The orchestrator refused it; the message is what a client would be told, and why where a form's code failed."""
+    """The orchestrator refused it; the message is what a client would be told, and why where authors' code failed."""
 
 
 class AnswersRefused(Refused):
@@ -63,7 +63,7 @@ def refusals(what: str, answers: list[dict[str, Any]]) -> Iterator[None]:
         head = f"{what}: page {error.page} of the form does not fit"
         raise AnswersRefused("\n".join([head, *lines]), error.page, told) from error
     except OrchestratorError as error:
-        said = error.in_full if isinstance(error, FormFailedError) else str(error)
+        said = error.in_full if isinstance(error, CodeFailedError) else str(error)
         raise Refused(said if said.startswith(what) else f"{what}: {said}") from error
 
 

@@ -16,6 +16,7 @@ from orchestrator.domain.predicates import awaiting_callbacks_exist, no_running_
 from orchestrator.domain.registry import use_products
 from orchestrator.errors import FormInvalidError, NoContextError, PredicateFailedError
 from orchestrator.language.admission import PredicateContext, RunPredicate, RunPredicateFail, RunPredicatePass
+from orchestrator.language.parameters import name_of_function
 from orchestrator.language.vocabulary import Actor, SubscriptionLifecycle
 from orchestrator.services.builtin_workflows import BUILTIN, register_builtin
 from orchestrator.services.cleaning import clean_up
@@ -223,7 +224,9 @@ def test_what_may_not_be_validated_is_counted_by_its_reason(world: World) -> Non
 
     workflows["validate_port"] = replace(workflows["validate_port"], run_predicate=breaks)
     found = start_validations(world.context, OPERATOR, uuid4())
-    assert found.refused == {"validate_port: its code failed with ZeroDivisionError": 1}
+    assert found.refused == {
+        f"validate_port: the run predicate {name_of_function(breaks)} of validate_port failed with ZeroDivisionError": 1
+    }
 
 
 def test_while_the_engine_is_paused_it_waits_and_then_goes_on(world: World) -> None:
