@@ -26,15 +26,15 @@ from orchestrator.storage.subscription_relations import (
 from orchestrator.storage.subscription_statements import SubscriptionTree
 
 
-def subscription_detail(subscription_id: UUID | str) -> dict[str, Any]:
-    """The subscription as its domain model gives it, as JSON values.
+def subscription_detail(tree: SubscriptionTree) -> dict[str, Any]:
+    """The subscription as its domain model gives it, as JSON values; `tree` is from `read_tree`.
 
     Where the product has no model, or the values do not fit it, the values as they are stored.
 
     Raises:
-        SubscriptionNotFoundError: there is none of this id.
+        BlockCycleError: a block refers to itself through others.
+        Exception: what the code of the model raises.
     """
-    tree = read_tree(subscription_id)
     try:
         return as_state(SubscriptionModel.from_tree(tree))
     except (ProductNotRegisteredError, ValuesDoNotFitError):

@@ -235,7 +235,7 @@ def _checked_pages(context: Context, session: Session, actor: Actor, wanted: Wan
 
 def _require_actor(context: Context, actor: Actor, schedule_id: UUID) -> None:
     # Asked outside of the transaction that holds the row. Where the code is gone there is nobody to ask.
-    with context.database.reading() as session:
+    with context.database.reading(with_authors=True) as session:
         workflow = context.catalog.workflows.get(_find(session, schedule_id).workflow_name)
         if workflow is not None:
             require_start(actor, workflow)

@@ -12,8 +12,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from orchestrator.domain import reading
+from orchestrator.domain.subscriptions import read_tree
 from orchestrator.errors import SubscriptionNotFoundError
 from orchestrator.language.vocabulary import SubscriptionLifecycle
+from orchestrator.services.authors_code import code_of
 from orchestrator.services.context import Context
 from orchestrator.services.lists import Field, Kind, ListDefinition, ListQuery, Page, list_page
 from orchestrator.storage.subscription_finding import of_product
@@ -135,11 +137,15 @@ def subscription_model(context: Context, subscription_id: UUID) -> dict[str, Any
 
     Raises:
         SubscriptionNotFoundError: there is none of this id.
+        CodeFailedError: the code of its model raised.
     """
     with context.database.reading():
-        detail = reading.subscription_detail(subscription_id)
+        tree = read_tree(subscription_id)
         users = reading.in_use_by(subscription_id)
-        return {**detail, "in_use_by_ids": [str(user.subscription_id) for user in users]}
+    # By itself, and with no connection as long as the model asks for none: it is authors' code.
+    with context.database.reading(with_authors=True), code_of(f"the model of subscription {subscription_id}"):
+        detail = reading.subscription_detail(tree)
+    return {**detail, "in_use_by_ids": [str(user.subscription_id) for user in users]}
 
 
 def in_use_by(context: Context, subscription_id: UUID) -> Sequence[RelatedSubscription]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 import structlog
 from flask.testing import FlaskClient
+from pydantic import computed_field, model_validator
+from sqlalchemy import text
 
 from orchestrator.api.application import build_application
+from orchestrator.domain.registry import use_products
 from orchestrator.errors import CodeFailedError
 from orchestrator.language.admission import AuthContext, PredicateContext, RunPredicatePass
 from orchestrator.language.forms import FormPage
@@ -20,7 +23,8 @@ from orchestrator.language.workflows import task
 from orchestrator.migrations.catalog import create_workflow as insert_workflow
 from orchestrator.services.processes import resume_process, start_process
 from orchestrator.storage.database import Database
-from tests.integration.process_world import FAULTS, OPERATOR, World, may_fail, process_world
+from orchestrator.storage.session import db
+from tests.integration.process_world import FAULTS, OPERATOR, Port, World, may_fail, process_world
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +78,21 @@ def is_time(_: PredicateContext) -> RunPredicatePass:
 @task("Asks and fails", authorize_callback=may_do_it, run_predicate=is_time)
 def asking() -> Any:
     return begin >> may_fail >> steplens(part_of, folded_into)(conditional(holds)(ask))
+
+
+class Broken(Port, is_base=True):
+    """A product whose model does what it must not."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def title(self) -> str:
+        db.session.execute(text("SET work_mem = '77MB'"))
+        return "A title"
+
+    @model_validator(mode="after")
+    def must_be_whole(self) -> Self:
+        breaks("model")
+        return self
 
 
 @pytest.fixture
@@ -207,3 +226,18 @@ def test_an_authorizer_that_fails_is_named_where_schedules_are_kept(world: World
     ):
         told = refusal(client, world, method, path, body)
         assert told == f"the authorizer {name_of_function(may_do_it)} of asking failed with KeyError"
+
+
+def test_a_model_that_fails_is_named_and_what_it_sets_ends_with_it(world: World, client: FlaskClient) -> None:
+    subscription_id = world.subscription()
+    use_products({"Port": Broken})
+    path = f"/api/subscriptions/domain-model/{subscription_id}"
+    with world.context.database.reading() as session:
+        usual = session.execute(text("SHOW work_mem")).scalar_one()
+    assert client.get(path).json["title"] == "A title"
+    assert world.query("SHOW work_mem") == [(usual,)]
+
+    BROKEN.add("model")
+    told = refusal(client, world, "GET", path)
+    assert told == f"the model of subscription {subscription_id} failed with KeyError"
+    assert world.query("SHOW work_mem") == [(usual,)]

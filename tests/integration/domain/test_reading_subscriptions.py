@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from orchestrator.domain.loading import SubscriptionLoader
 from orchestrator.domain.reading import depends_on, find_usage, in_use_by, subscription_detail
-from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle
+from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycle, read_tree
 from orchestrator.domain.usage import IN_USE_BY_OTHERS, RELATIONS_NOT_IN_SYNC, WorkflowFacts, why_blocked
 from orchestrator.errors import AuthoringError, LifecycleError, SubscriptionNotFoundError, WrongProductError
 from orchestrator.language.vocabulary import Target
@@ -39,25 +39,25 @@ def pair(unit, products, register) -> tuple[Port, Circuit]:
 def test_the_detail_is_the_domain_model(unit, pair) -> None:
     port, circuit = pair
     with unit():
-        assert subscription_detail(port.subscription_id) == Port.from_subscription(port.subscription_id).model_dump(
-            mode="json"
-        )
-        detail = subscription_detail(str(circuit.subscription_id))
+        assert subscription_detail(read_tree(port.subscription_id)) == Port.from_subscription(
+            port.subscription_id
+        ).model_dump(mode="json")
+        detail = subscription_detail(read_tree(str(circuit.subscription_id)))
         assert detail["circuit"]["endpoints"][0]["port"]["title"] == "port ge-0/0/1"
         with pytest.raises(SubscriptionNotFoundError):
-            subscription_detail(uuid4())
+            subscription_detail(read_tree(uuid4()))
 
 
 def test_the_detail_without_a_model_is_what_is_stored(unit, pair, register) -> None:
     port, circuit = pair
     register({})
     with unit():
-        detail = subscription_detail(port.subscription_id)
+        detail = subscription_detail(read_tree(port.subscription_id))
         assert detail["product"]["name"] == "Port"
         assert detail["speed"] == "1000"
         assert detail["port"]["port_name"] == "ge-0/0/1"
         assert "held_by" not in detail
-        detail = subscription_detail(circuit.subscription_id)
+        detail = subscription_detail(read_tree(circuit.subscription_id))
         assert len(detail["circuit"]["endpoints"]) == 2
         assert detail["circuit"]["endpoints"][0]["port"]["owner_subscription_id"] == str(port.subscription_id)
 
@@ -66,7 +66,7 @@ def test_the_detail_of_values_that_do_not_fit_is_what_is_stored(unit, pair) -> N
     port, _ = pair
     with unit() as session:
         session.execute(text("""UPDATE subscription_instances SET values = '{"port_name": 5}'"""))
-        assert subscription_detail(port.subscription_id)["port"]["port_name"] == 5
+        assert subscription_detail(read_tree(port.subscription_id))["port"]["port_name"] == 5
 
 
 def test_relations_are_seen_from_both_ends(unit, pair) -> None:
@@ -139,6 +139,6 @@ def test_the_detail_where_a_computed_field_fails_is_what_is_stored(unit, pair, m
     with unit():
         loaded = Port.from_subscription(port.subscription_id)
         monkeypatch.setattr(type(loaded.port), "title", property(fail))
-        detail = subscription_detail(port.subscription_id)
+        detail = subscription_detail(read_tree(port.subscription_id))
         assert detail["port"]["port_name"] == "ge-0/0/1"
         assert "title" not in detail["port"]
