@@ -80,6 +80,14 @@ class RelatedSubscriptionSchema(Schema):
     tag = fields.String(required=True)
 
 
+class HoldingProcessSchema(Schema):
+    """The process that took a subscription out of sync: it works on it, or has ended and left it so."""
+
+    process_id = fields.UUID(required=True)
+    workflow_name = fields.String(required=True)
+    status = fields.String(required=True)
+
+
 class BlockingSchema(Schema):
     """Why something is blocked; `reason` is a stable code, and null when nothing is blocked."""
 
@@ -89,6 +97,12 @@ class BlockingSchema(Schema):
         fields.UUID(), required=True, allow_none=True, metadata={"description": "Related ones that are out of sync"}
     )
     locked_relations_detail = fields.List(fields.Nested(RelatedSubscriptionSchema), required=True, allow_none=True)
+    held_by = fields.Nested(
+        HoldingProcessSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The process for which it is out of sync; null when none holds it"},
+    )
 
 
 class AllowedWorkflowSchema(BlockingSchema):

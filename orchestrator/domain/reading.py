@@ -10,7 +10,7 @@ from uuid import UUID
 from orchestrator.domain.products import ProductModel
 from orchestrator.domain.saving import as_state
 from orchestrator.domain.subscriptions import SubscriptionModel, read_tree
-from orchestrator.domain.usage import SubscriptionFacts
+from orchestrator.domain.usage import HoldingProcess, SubscriptionFacts
 from orchestrator.errors import BlockCycleError, OrchestratorError, ProductNotRegisteredError, ValuesDoNotFitError
 from orchestrator.language.json_values import to_json
 from orchestrator.language.vocabulary import SubscriptionLifecycle
@@ -86,7 +86,11 @@ def find_usage(subscription_id: UUID, process_id: UUID | None = None) -> tuple[U
     if row is None:
         return None
     facts = SubscriptionFacts(
-        SubscriptionLifecycle(row.status), row.insync, row.locked_relations, row.unterminated_in_use_by_subscriptions
+        SubscriptionLifecycle(row.status),
+        row.insync,
+        row.locked_relations,
+        row.unterminated_in_use_by_subscriptions,
+        None if row.held_by is None else HoldingProcess(*row.held_by),
     )
     return row, facts
 

@@ -7,10 +7,11 @@ these very objects. The rules themselves are functions of values.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from orchestrator.language.transitions import ENDED
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
 
 # In which statuses a workflow may run, by its name; a workflow that is not here goes by its target.
@@ -49,13 +50,23 @@ class WorkflowFacts:
 
 
 @dataclass(frozen=True)
+class HoldingProcess:
+    """The process that took a subscription out of sync."""
+
+    process_id: UUID
+    workflow_name: str
+    status: str
+
+
+@dataclass(frozen=True)
 class SubscriptionFacts:
-    """What the rules look at: relations that are out of sync, users that are not terminated."""
+    """What the rules look at: who holds it, relations that are out of sync, users that are not terminated."""
 
     status: SubscriptionLifecycle
     insync: bool
     locked_relations: tuple[UUID, ...] = ()
     unterminated_in_use_by_subscriptions: tuple[UUID, ...] = ()
+    held_by: HoldingProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Blocked:
     status: str | None = None
     locked_relations: tuple[UUID, ...] | None = None
     unterminated_in_use_by_subscriptions: tuple[UUID, ...] | None = None
+    held_by: HoldingProcess | None = None
 
     def details(self) -> dict[str, Any]:
         """What the code is about, without what does not matter for it, as JSON values."""
@@ -81,6 +93,8 @@ class Blocked:
         if self.unterminated_in_use_by_subscriptions is not None:
             users = self.unterminated_in_use_by_subscriptions
             found["unterminated_in_use_by_subscriptions"] = [str(identifier) for identifier in users]
+        if self.held_by is not None:
+            found["held_by"] = {**asdict(self.held_by), "process_id": str(self.held_by.process_id)}
         return found
 
 
@@ -96,7 +110,8 @@ def why_blocked(workflow: WorkflowFacts, subscription: SubscriptionFacts) -> Blo
 def why_locked(subscription: SubscriptionFacts) -> Blocked | None:
     """Why all workflows but those that may run out of sync are blocked; None when they are not."""
     if not subscription.insync:
-        return Blocked(NOT_IN_SYNC, "The subscription is not in sync: a process works on it, or left it unfinished")
+        said = f"The subscription is not in sync: {_whose(subscription.held_by)}"
+        return Blocked(NOT_IN_SYNC, said, held_by=subscription.held_by)
     if subscription.locked_relations:
         return Blocked(
             RELATIONS_NOT_IN_SYNC,
@@ -149,6 +164,13 @@ def _in_use(workflow: WorkflowFacts, subscription: SubscriptionFacts) -> Blocked
         f"Subscriptions that are not terminated use this one: {_listed(users)}",
         unterminated_in_use_by_subscriptions=users,
     )
+
+
+def _whose(holder: HoldingProcess | None) -> str:
+    if holder is None:
+        return "no process holds it, so that it can be set in sync"
+    does = "left it unfinished" if holder.status in ENDED else "works on it"
+    return f"process {holder.process_id} ({holder.workflow_name}, {holder.status}) {does}"
 
 
 def _listed(identifiers: Iterable[UUID]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
 from orchestrator.domain.reading import find_usage
@@ -141,5 +142,7 @@ def _usable_subject(session: Session, row: WorkflowRow, subscription_id: UUID) -
         raise ValueError(f"{row.name} is no workflow of the product of this subscription ({subject.product_name})")
     blocked = why_blocked(WorkflowFacts(row.name, Target(row.target), row.is_task), usage[1])
     if blocked is not None:
-        raise ValueError(f"{blocked.message} ({blocked.reason})")
+        # A ValueError says a sentence; this has what the reason is about, too, as `ctx`.
+        about = {"message": blocked.message, "reason": blocked.reason, **blocked.details()}
+        raise PydanticCustomError("value_error", "{message} ({reason})", about)
     return subject

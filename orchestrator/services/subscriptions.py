@@ -23,6 +23,7 @@ from orchestrator.domain.usage import (
     WF_USABLE_MAP,
     WF_USABLE_WHILE_OUT_OF_SYNC,
     Blocked,
+    HoldingProcess,
     WorkflowFacts,
     why_blocked,
     why_locked,
@@ -72,6 +73,7 @@ class Blocking:
     locked_relations_detail: tuple[RelatedSubscription, ...] | None = None
     unterminated_in_use_by_subscriptions: tuple[UUID, ...] | None = None
     unterminated_in_use_by_subscriptions_detail: tuple[RelatedSubscription, ...] | None = None
+    held_by: HoldingProcess | None = None
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ def _blocking(blocked: Blocked | None, target: Target | None, related: dict[UUID
         _details(blocked.locked_relations, related),
         blocked.unterminated_in_use_by_subscriptions,
         _details(blocked.unterminated_in_use_by_subscriptions, related),
+        blocked.held_by,
     )
 
 

@@ -50,14 +50,17 @@ class RelatedSubscription:
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What decides whether workflows may run: the subscription, its relations out of sync, its users not terminated."""
+    """What decides whether workflows may run: the subscription, its relations out of sync, its users not terminated.
+
+    `held_by` is the process that holds it, with its workflow's name and its status.
+    """
 
     subscription_id: UUID
     product_id: UUID
     status: str
     insync: bool
     version: int
-    held_by: UUID | None
+    held_by: tuple[UUID, str, str] | None
     locked_relations: tuple[UUID, ...]
     unterminated_in_use_by_subscriptions: tuple[UUID, ...]
 
@@ -115,7 +118,8 @@ WITH own AS MATERIALIZED (
     JOIN subscription_instances i ON i.subscription_instance_id = r.depends_on_id
     WHERE i.subscription_id <> :subscription_id
 )
-SELECT s.subscription_id, s.product_id, s.status, s.insync, s.version, s.held_by,
+SELECT s.subscription_id, s.product_id, s.status, s.insync, s.version,
+    p.process_id, w.name AS workflow_name, p.status AS process_status,
     ARRAY(SELECT o.subscription_id FROM subscriptions o
           WHERE o.subscription_id IN (SELECT subscription_id FROM users UNION SELECT subscription_id FROM used)
           AND NOT o.insync AND o.status <> 'terminated'
@@ -124,7 +128,10 @@ SELECT s.subscription_id, s.product_id, s.status, s.insync, s.version, s.held_by
     ARRAY(SELECT o.subscription_id FROM subscriptions o
           WHERE o.subscription_id IN (SELECT subscription_id FROM users)
           AND o.status <> 'terminated' ORDER BY o.seq) AS unterminated
-FROM subscriptions s WHERE s.subscription_id = :subscription_id
+FROM subscriptions s
+LEFT JOIN processes p ON p.process_id = s.held_by
+LEFT JOIN workflows w USING (workflow_id)
+WHERE s.subscription_id = :subscription_id
 """)
 
 
@@ -164,7 +171,7 @@ def usage_of(session: Session, subscription_id: UUID, process_id: UUID | None = 
         status=row.status,
         insync=row.insync,
         version=row.version,
-        held_by=row.held_by,
+        held_by=None if row.process_id is None else (row.process_id, row.workflow_name, row.process_status),
         locked_relations=tuple(row.locked),
         unterminated_in_use_by_subscriptions=tuple(row.unterminated),
     )

@@ -27,7 +27,7 @@ from orchestrator.errors import (
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.vocabulary import Actor, SubscriptionLifecycle
 from orchestrator.services.context import Context
-from orchestrator.services.processes import start_process
+from orchestrator.services.processes import abort_process, start_process
 from orchestrator.services.subscriptions import WF_USABLE_MAP
 from orchestrator.storage.database import Database
 from orchestrator.storage.session import db
@@ -192,6 +192,30 @@ def test_a_workflow_on_a_subscription_asks_for_it_and_its_version(world: World) 
         "version": 1,
     }
     assert world.query("SELECT subscription_id FROM process_subscriptions") == [(subscription_id,)]
+
+
+def test_the_process_that_works_on_a_subscription_is_named(world: World) -> None:
+    subscription_id = world.subscription()
+    chosen = {"subscription_id": str(subscription_id)}
+    process_id = start_process(world.context, OPERATOR, "modify_port", [chosen]).process_id
+    world.run()
+    blocked = refused(world, "terminate_port", [chosen])[0]
+    assert blocked["msg"] == (
+        f"The subscription is not in sync: process {process_id} (modify_port, suspended) works on it "
+        "(subscription.not_in_sync)"
+    )
+    holder = {"process_id": str(process_id), "workflow_name": "modify_port", "status": "suspended"}
+    assert (blocked["ctx"]["reason"], blocked["ctx"]["held_by"]) == ("subscription.not_in_sync", holder)
+    abort_process(world.context, OPERATOR, process_id)
+    assert (
+        f"process {process_id} (modify_port, aborted) left it unfinished"
+        in (refused(world, "terminate_port", [chosen])[0]["msg"])
+    )
+    # And one that nobody holds.
+    free = {"subscription_id": str(world.subscription(insync=False))}
+    blocked = refused(world, "terminate_port", [free])[0]
+    assert "no process holds it" in blocked["msg"]
+    assert "held_by" not in blocked["ctx"]
 
 
 def test_a_blocked_workflow_says_why_and_the_target_of_the_row_wins(world: World) -> None:

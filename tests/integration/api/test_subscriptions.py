@@ -119,6 +119,16 @@ def test_workflows_are_listed_by_target_with_the_reason_why_not(client: FlaskCli
     )
 
 
+def test_the_process_that_holds_a_subscription_is_named(client: FlaskClient, rows: Rows) -> None:
+    product = rows.product()
+    workflow_id = rows.workflow(product, "modify_port")
+    process_id = rows.process(workflow_id, None, "failed")
+    found = get(client, f"workflows/{rows.subscription(product, insync=False, held_by=process_id)}")
+    holder = {"process_id": str(process_id), "workflow_name": "modify_port", "status": "failed"}
+    assert found["held_by"] == found["modify"][0]["held_by"] == holder
+    assert str(process_id) in found["message"]
+
+
 def test_the_usage_map_decides_in_the_api_too(client: FlaskClient, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     product = rows.product()
     rows.workflow(product, "modify_port")
@@ -156,6 +166,7 @@ def test_relations_block_with_their_details(client: FlaskClient, rows: Rows) -> 
     assert locked["reason"] == "subscription.relations_not_in_sync"
     assert locked["locked_relations"] == [str(upper)]
     assert locked["locked_relations_detail"][0]["insync"] is False
+    assert locked["held_by"] is None
 
 
 def test_a_person_sets_in_sync_with_a_reason(client: FlaskClient, rows: Rows) -> None:

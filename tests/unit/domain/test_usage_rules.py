@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from orchestrator.domain import usage
-from orchestrator.domain.usage import SubscriptionFacts, WorkflowFacts, why_blocked, why_locked
+from orchestrator.domain.usage import HoldingProcess, SubscriptionFacts, WorkflowFacts, why_blocked, why_locked
 from orchestrator.language.vocabulary import SubscriptionLifecycle, Target
 
 ACTIVE = SubscriptionFacts(SubscriptionLifecycle.ACTIVE, insync=True)
@@ -106,6 +107,21 @@ def test_only_tasks_and_named_workflows_run_out_of_sync(candidate: WorkflowFacts
     if blocked is not None:
         assert blocked.reason == "subscription.not_in_sync"
         assert blocked.details() == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "does"), [("failed", "works on it"), ("running", "works on it"), ("aborted", "left it unfinished")]
+)
+def test_the_process_that_holds_a_subscription_is_named(status: str, does: str) -> None:
+    holder = HoldingProcess(uuid4(), "modify_node", status)
+    blocked = why_locked(replace(OUT_OF_SYNC, held_by=holder))
+    assert blocked is not None
+    assert (
+        blocked.message
+        == f"The subscription is not in sync: process {holder.process_id} (modify_node, {status}) {does}"
+    )
+    told = {"process_id": str(holder.process_id), "workflow_name": "modify_node", "status": status}
+    assert blocked.details() == {"held_by": told}
 
 
 def test_a_workflow_is_allowed_out_of_sync_by_its_name() -> None:
