@@ -12,7 +12,8 @@ from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import Step
 from orchestrator.language.steps import begin, step
 from orchestrator.language.vocabulary import REMOVED, State
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.services.context import Context
 from orchestrator.services.process_views import ProcessDetail, process_detail
 from orchestrator.services.processes import start_process

@@ -15,7 +15,8 @@ from orchestrator.language.outcomes import Child
 from orchestrator.language.step_list import Step
 from orchestrator.language.steps import begin, step
 from orchestrator.language.vocabulary import State
-from orchestrator.language.workflows import Workflow, task
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import task
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import LARGE
 from tests.model.scene import Scene

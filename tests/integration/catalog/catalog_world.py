@@ -19,7 +19,8 @@ from orchestrator.domain.subscriptions import SubscriptionModel, change_lifecycl
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.step_list import StepList
 from orchestrator.language.vocabulary import Target
-from orchestrator.language.workflows import Workflow, create_workflow, modify_workflow, task, validate_workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import create_workflow, modify_workflow, task, validate_workflow
 from orchestrator.services.builtin_workflows import register_builtin
 from orchestrator.services.catalog_check import check_catalog
 from orchestrator.services.catalog_choices import Choices

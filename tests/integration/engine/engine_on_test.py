@@ -17,7 +17,7 @@ from orchestrator.engine.callbacks import CallbackSigner
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.engine.runner import Limits, StepReport, StepRunner
 from orchestrator.language.catalog import Catalog
-from orchestrator.language.workflows import Workflow
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.storage.database import Database
 from orchestrator.storage.tables import (
     ProcessStartTable,

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.language.callbacks import callback_step
 from orchestrator.language.steps import done, init, step
 from orchestrator.language.vocabulary import Actor, State
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.services.callbacks import deliver_callback, report_progress
 from orchestrator.services.context import Context
 from orchestrator.services.process_views import process_detail

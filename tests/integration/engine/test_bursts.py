@@ -19,7 +19,8 @@ from orchestrator.engine.runner import StepReport, StepRunner
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import conditional, done, init, step
 from orchestrator.language.vocabulary import State
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest

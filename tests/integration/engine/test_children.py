@@ -17,7 +17,8 @@ from orchestrator.language.outcomes import Child
 from orchestrator.language.step_list import Step
 from orchestrator.language.steps import begin, init, step
 from orchestrator.language.vocabulary import State
-from orchestrator.language.workflows import Workflow, task, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import task, workflow
 from orchestrator.storage.session import db
 from orchestrator.storage.step_statements import LOCK_PROCESS
 from tests.integration.engine.engine_on_test import LARGE, EngineOnTest

@@ -10,7 +10,8 @@ from orchestrator.engine import forgotten
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.step_list import StepList
 from orchestrator.language.steps import done, init
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 

@@ -18,7 +18,8 @@ from sqlalchemy import Engine, text
 from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import NoSessionError
 from orchestrator.language.steps import done, init, step
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest, somebody_at_a_keyboard
 

@@ -18,7 +18,8 @@ from orchestrator.language.step_list import Step, StepList
 from orchestrator.language.steps import done, init, inputstep, step
 from orchestrator.language.timers import sleep_for
 from orchestrator.language.vocabulary import Target
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.services.moving import skip_step
 from orchestrator.services.processes import resume_process
 from orchestrator.storage.database import libpq_url

@@ -21,7 +21,8 @@ from orchestrator.engine.claims import claim_step
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.steps import done, init, step
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.storage.database import libpq_url
 from orchestrator.storage.session import db
 from orchestrator.tasks.worker_process import WorkerProcess

@@ -17,7 +17,8 @@ from orchestrator.engine.claims import claim_step
 from orchestrator.engine.connection import check_session_locks
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import done, init, step
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.storage.session import db
 from orchestrator.storage.step_statements import CLAIM, step_lock_key
 from tests.integration.engine.engine_on_test import EngineOnTest

@@ -17,7 +17,8 @@ from orchestrator.errors import InconsistentDataError, ProcessFailureError
 from orchestrator.language.actions import Retry
 from orchestrator.language.steps import abort, conditional, done, focussteps, init, inputstep, step
 from orchestrator.language.vocabulary import REMOVED
-from orchestrator.language.workflows import Workflow, task, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import task, workflow
 from orchestrator.storage.session import db
 from tests.integration.engine.engine_on_test import EngineOnTest, nobody_at_a_keyboard, somebody_at_a_keyboard
 

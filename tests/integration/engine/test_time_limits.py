@@ -21,7 +21,8 @@ from orchestrator.engine.sweep import Sweep
 from orchestrator.errors import ProcessTimeLimitError
 from orchestrator.language.actions import Retry
 from orchestrator.language.steps import done, init, step
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.storage.session import db
 from orchestrator.storage.step_statements import TRY_LOCK, step_lock_key
 from tests.integration.engine.engine_on_test import EngineOnTest

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.engine.sweep import Sweep
 from orchestrator.language.steps import conditional, done, focussteps, init, step
 from orchestrator.language.timers import sleep_for, wait_until
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from tests.integration.engine.engine_on_test import EngineOnTest
 
 

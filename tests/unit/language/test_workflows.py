@@ -13,8 +13,8 @@ from orchestrator.language.admission import RunPredicatePass
 from orchestrator.language.catalog import Catalog
 from orchestrator.language.steps import begin, conditional, done, init, set_status, step, step_group
 from orchestrator.language.vocabulary import State, SubscriptionLifecycle, Target
+from orchestrator.language.workflow_definition import Workflow
 from orchestrator.language.workflows import (
-    Workflow,
     create_workflow,
     modify_workflow,
     reconcile_workflow,
@@ -177,6 +177,16 @@ def test_a_body_that_returns_no_steps_is_refused_by_name(returned):
 
     with pytest.raises(AuthoringError, match="returned by the workflow 'wrong_workflow'"):
         workflow("W")(wrong_workflow)
+
+
+def test_what_is_wrong_inside_a_body_is_told_with_the_name_of_the_workflow():
+    def hasty():
+        return begin >> do_it >> form
+
+    with pytest.raises(
+        AuthoringError, match=r"^workflow 'hasty': function 'form' after the step 'Do it' is neither a step"
+    ):
+        workflow("W")(hasty)
 
 
 def test_steps_behind_the_end_are_refused():

@@ -18,7 +18,8 @@ from orchestrator.language.step_list import Step, StepList
 from orchestrator.language.steps import conditional, done, focussteps, init, inputstep, set_status, step, step_group
 from orchestrator.language.timers import sleep_for
 from orchestrator.language.vocabulary import State, Target
-from orchestrator.language.workflows import Workflow, workflow
+from orchestrator.language.workflow_definition import Workflow
+from orchestrator.language.workflows import workflow
 from orchestrator.services.mermaid import mermaid_of
 from orchestrator.services.svg import svg_of
 from orchestrator.services.workflow_outline import Box, DrawnStep, Outline, outline_of
