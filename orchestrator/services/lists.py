@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, assert_never
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -117,12 +117,15 @@ def list_page(session: Session, definition: ListDefinition, query: ListQuery) ->
         case _:
             assert_never(query.part)
     places = [column.label(f"place_{index}") for index, column in enumerate(columns)]
+    columns_only = _has_only_columns(narrowed)
     # One more than asked for: it tells whether there is a next page.
-    rows = session.execute(ordered.add_columns(*places).options(*definition.options).limit(size + 1)).all()
+    one_page = ordered.add_columns(*places).options(*definition.options).limit(size + 1)
+    rows = session.execute(_with_count(one_page, narrowed, order, start, size) if columns_only else one_page).all()
     more = len(rows) > size
+    counted = rows[0].counted if rows and columns_only else None
     rows = rows[:size]
-    cursor_to_next = write_cursor(fingerprint, rows[-1][-len(places) :]) if more else None
-    total, exact = _total(session, narrowed, start, len(rows), more)
+    cursor_to_next = write_cursor(fingerprint, [getattr(rows[-1], place.name) for place in places]) if more else None
+    total, exact = _total(session, narrowed, start, len(rows), more, counted)
     return Page(tuple(rows), total, exact, start, size, cursor_to_next, definition.name)
 
 
@@ -158,11 +161,39 @@ def _unknown(what: str, name: str, allowed: Sequence[str]) -> str:
     return f"{what}: there is no field {name[:100]!r} to {what} by; there are {', '.join(allowed)}"
 
 
-def _total(session: Session, narrowed: ListDefinition, start: int | None, found: int, more: bool) -> tuple[int, bool]:
-    if start is not None and not more and (found or start == 0):
-        return (start + found, True) if start + found <= EXACT_UP_TO else (EXACT_UP_TO, False)
+def _has_only_columns(definition: ListDefinition) -> bool:
+    return not any(isinstance(column["expr"], type) for column in definition.statement.column_descriptions)
+
+
+def _with_count(
+    page: Select[*tuple[Any, ...]],
+    narrowed: ListDefinition,
+    order: Sequence[tuple[Any, bool]],
+    start: int | None,
+    size: int,
+) -> Select[*tuple[Any, ...]]:
+    """The rows of the page, each with how many there are in all unless the page tells: one statement for both."""
+    found = page.cte("page").prefix_with("MATERIALIZED")
+    counted: ColumnElement[Any] = _count(narrowed).scalar_subquery()
+    if start is not None:
+        counted = case((select(func.count()).select_from(found).scalar_subquery() > size, counted))
+    places = [found.c[f"place_{index}"] for index in range(len(order))]
+    return select(*found.c, counted.label("counted")).order_by(
+        *(place.desc() if descending else place.asc() for place, (_, descending) in zip(places, order, strict=True))
+    )
+
+
+def _count(narrowed: ListDefinition) -> Select[int]:
+    """How many there are, up to one more than the limit of exact totals."""
     rows = narrowed.statement if narrowed.counted is None else narrowed.counted
     ones = rows.with_only_columns(literal(1), maintain_column_froms=True)
-    counted = ones.order_by(None).limit(EXACT_UP_TO + 1).subquery()
-    total = session.execute(select(func.count()).select_from(counted)).scalar_one()
+    return select(func.count()).select_from(ones.order_by(None).limit(EXACT_UP_TO + 1).subquery())
+
+
+def _total(
+    session: Session, narrowed: ListDefinition, start: int | None, found: int, more: bool, counted: int | None
+) -> tuple[int, bool]:
+    if start is not None and not more and (found or start == 0):
+        return (start + found, True) if start + found <= EXACT_UP_TO else (EXACT_UP_TO, False)
+    total = session.execute(_count(narrowed)).scalar_one() if counted is None else counted
     return min(total, EXACT_UP_TO), total <= EXACT_UP_TO

@@ -15,7 +15,7 @@ SMALL = frozenset({"products", "workflows", "workflow_versions", "engine_setting
 
 @dataclass(frozen=True)
 class Read:
-    """What one statement read: the most rows of a table, and which table in which way."""
+    """What one statement, or one common table expression of it, read: the most rows of a table, and how."""
 
     statement: str
     rows: int
@@ -28,9 +28,12 @@ def reads_of(engine: Engine, use_case: Callable[[], object]) -> list[Read]:
         use_case()
     with engine.connect() as connection:
         return [
-            _explained(statement, connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values))
+            read
             for statement, values in statements
             if statement.lstrip().upper().startswith(("SELECT", "WITH"))
+            for read in _explained(
+                statement, connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+            )
         ]
 
 
@@ -48,10 +51,20 @@ def _captured(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
         event.remove(engine, "before_cursor_execute", keep)
 
 
-def _explained(statement: str, result: Any) -> Read:
-    nodes = list(_nodes(result.scalar_one()[0]["Plan"]))
-    most = max(nodes, default=(0, "nothing"))
-    return Read(" ".join(statement.split()), *most)
+def _explained(statement: str, result: Any) -> Iterator[Read]:
+    plans = [(" ".join(statement.split()), result.scalar_one()[0]["Plan"])]
+    for title, plan in plans:
+        plans.extend((one["Subplan Name"], one) for one in _expressions(plan))
+        yield Read(title, *max(_nodes(plan), default=(0, "nothing")))
+
+
+def _expressions(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The common table expressions of a plan, but for those within others."""
+    for child in plan.get("Plans", ()):
+        if child.get("Subplan Name", "").startswith("CTE "):
+            yield child
+        else:
+            yield from _expressions(child)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[tuple[int, str]]:
@@ -62,4 +75,5 @@ def _nodes(plan: dict[str, Any]) -> Iterator[tuple[int, str]]:
         )
         yield int(each * plan["Actual Loops"]), f"{plan['Node Type']} of {table} {plan.get('Index Name', '')}"
     for child in plan.get("Plans", ()):
-        yield from _nodes(child)
+        if not child.get("Subplan Name", "").startswith("CTE "):
+            yield from _nodes(child)

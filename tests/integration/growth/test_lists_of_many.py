@@ -15,7 +15,7 @@ from bench.history import PRODUCT, fill
 from orchestrator.language.catalog import Catalog
 from orchestrator.services.audit import list_audit
 from orchestrator.services.context import Context
-from orchestrator.services.list_queries import After, Condition, ListQuery, Order
+from orchestrator.services.list_queries import After, Condition, ListQuery, NumberedPage, Order, Range
 from orchestrator.services.lists import EXACT_UP_TO, Page
 from orchestrator.services.process_views import list_processes, process_detail
 from orchestrator.services.subscription_views import list_subscriptions
@@ -24,6 +24,7 @@ from orchestrator.storage.database import Database, build_engine, libpq_url
 from orchestrator.testing.dispatcher import ListBell
 from orchestrator.testing.servers import DatabaseServer
 from tests.integration.growth.reading import reads_of
+from tests.integration.statements import StatementsSeen
 
 PROCESSES = 30_000
 PAGE = 20
@@ -154,6 +155,41 @@ def test_totals_are_exact_up_to_their_bound(many: Context) -> None:
     assert (subscriptions.total, subscriptions.total_is_exact) == (PROCESSES // 10, True)
     failed = list_processes(many, where("status", "failed"))
     assert (failed.total, failed.total_is_exact) == (PROCESSES // 100, True)
+
+
+@pytest.mark.parametrize("query", [ListQuery(), where("status", "failed"), where("status", "suspended")], ids=named)
+def test_a_page_of_processes_and_its_total_are_one_statement_and_their_subscriptions_another(
+    many: Context, query: ListQuery
+) -> None:
+    with StatementsSeen(many.database) as seen:
+        first = list_processes(many, query)
+        if first.next_cursor is not None:
+            list_processes(many, replace(query, part=After(first.next_cursor, PAGE)))
+    pages = 1 if first.next_cursor is None else 2
+    assert [one.split()[0] for one in seen.statements] == ["BEGIN", "WITH", "SELECT", "COMMIT"] * pages
+
+
+def test_the_last_page_and_a_page_behind_it_tell_the_total(many: Context) -> None:
+    failed = where("status", "failed")
+    last = list_processes(many, replace(failed, part=NumberedPage(PROCESSES // 100 // PAGE, PAGE)))
+    assert (len(last.items), last.total, last.next_cursor) == (PAGE, PROCESSES // 100, None)
+    behind = list_processes(many, replace(failed, part=NumberedPage(PROCESSES // 100 // PAGE + 1, PAGE)))
+    assert (len(behind.items), behind.total) == (0, PROCESSES // 100)
+    short = list_processes(many, replace(failed, part=Range(PROCESSES // 100 - 5, PROCESSES // 100 + 5)))
+    assert (len(short.items), short.total) == (5, PROCESSES // 100)
+
+
+def test_cursors_lead_through_a_list_to_its_end_and_each_page_tells_the_total(many: Context) -> None:
+    query = where("status", "failed", Order("assignee"), Order("started_at", descending=True))
+    seen, part = [], query
+    while True:
+        page = list_processes(many, part)
+        seen.extend(one.process_id for one in page.items)
+        assert page.total == PROCESSES // 100
+        if page.next_cursor is None:
+            break
+        part = replace(query, part=After(page.next_cursor, 70))
+    assert len(seen) == len(set(seen)) == PROCESSES // 100
 
 
 def test_of_related_rows_all_alternatives_are_found_and_all_others_by_their_negation(many: Context) -> None:
