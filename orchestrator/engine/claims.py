@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from psycopg.errors import InvalidSqlStatementName
+
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.storage.step_statements import CLAIM, GIVE_BACK, UNLOCK, step_lock_key
 
@@ -45,7 +47,7 @@ def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:
     for _ in range(_TRIES):
         token = uuid4()
         values = {"seq": seq, "key": step_lock_key(seq), "claim": token, "worker": connection.worker}
-        row = connection.row(CLAIM, values)
+        row = _claimed(connection, values)
         if row is None or not row[0]:
             return None
         if row[1] is not None:
@@ -55,6 +57,15 @@ def claim_step(connection: WorkerConnection, seq: int) -> Claim | None:
             return claim
         release(connection, seq)
     return None
+
+
+def _claimed(connection: WorkerConnection, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    try:
+        return connection.row(CLAIM, values)
+    except InvalidSqlStatementName:
+        # A step before this one had the server forget what is prepared, in a way that the driver did not see.
+        connection.discard()
+        return connection.row(CLAIM, values)
 
 
 def release(connection: WorkerConnection, seq: int) -> None:

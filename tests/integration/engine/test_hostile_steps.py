@@ -211,6 +211,25 @@ def test_what_a_step_does_to_its_session_does_not_reach_the_next_step(engine: En
     assert seen[0] == seen[1]
 
 
+def test_a_step_that_has_the_server_forget_what_is_prepared_harms_itself_alone(engine: EngineOnTest) -> None:
+    def forgets() -> None:
+        execute("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+
+    def looks() -> None:
+        execute("SELECT 1")
+
+    runner, harmless = engine.runner(), single(looks, "harmless")
+    for _ in range(3):  # until all that the protocol says is prepared
+        engine.run(engine.start(harmless), runner)
+    forgetful = single(forgets)
+    fails, commits, after = engine.start(forgetful), engine.start(forgetful), engine.start(harmless)
+    engine.run(fails, runner)  # its record was prepared, that of the next one is not, since this was rolled back
+    engine.run(commits, runner)
+    engine.run(after, runner)
+    assert "prepared statement" in str(engine.process(fails).failed_reason)
+    assert [engine.process(seq).status for seq in (commits, after)] == ["completed", "completed"]
+
+
 def test_rows_of_the_protocol_stay_what_they_are_whatever_a_step_does_to_its_connection(engine: EngineOnTest) -> None:
     def changes_rows() -> None:
         db.session.connection().connection.driver_connection.row_factory = dict_row  # type: ignore[union-attr]
