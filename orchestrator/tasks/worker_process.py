@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from orchestrator.engine.connection import WorkerConnection, check_session_locks
@@ -95,7 +96,8 @@ class WorkerProcess:
             self._main_process = os.getppid()
 
         def shutting_down(**_: Any) -> None:
-            # Celery calls this in a signal handler of the main process, once for each signal: no log, no error.
+            # Celery calls this in a signal handler of the main process, once for each signal: no log, no error. Other
+            # ways to end it come here when it drains.
             if not self.is_told_to_stop():
                 self._told_to_stop[0] = 1
                 with contextlib.suppress(psycopg.Error):
@@ -105,6 +107,13 @@ class WorkerProcess:
             if self._connection is not None:
                 self._connection.discard()
 
+        class Ending(StartStopStep):
+            """Of the worker: `shutdown` from Flower ends it without the signal that it sends at SIGTERM."""
+
+            def close(self, _: object) -> None:
+                shutting_down()
+
+        application.steps["worker"].add(Ending)
         worker_init.connect(started, weak=False)
         worker_process_init.connect(child_started, weak=False)
         worker_shutting_down.connect(shutting_down, weak=False)

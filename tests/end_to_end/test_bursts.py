@@ -21,6 +21,7 @@ from orchestrator.services.context import Context
 from orchestrator.services.processes import start_process
 from orchestrator.settings import Settings
 from orchestrator.storage.migrating import Migrations
+from orchestrator.tasks.application import build_application
 from tests.end_to_end.running_system import REPOSITORY, Gate, wait_until
 from tests.end_to_end.up_on_test import clean_environment
 
@@ -135,9 +136,19 @@ def test_a_child_killed_in_a_burst_goes_on_at_the_step_it_died_in(start_worker: 
         assert worker.rows("SELECT entry FROM ledger") == [("burst",)]
 
 
+def by_a_signal(worker: Worker) -> None:
+    os.kill(worker.pid, signal.SIGTERM)
+
+
+def from_afar(worker: Worker) -> None:
+    """As Flower does it."""
+    build_application(worker.context.settings).control.shutdown()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("tell", [by_a_signal, from_afar])
 def test_a_worker_that_is_told_to_stop_in_a_burst_begins_no_further_step(
-    start_worker: Callable[[float], Any],
+    start_worker: Callable[[float], Any], tell: Callable[[Worker], None]
 ) -> None:
     with start_worker(20) as worker:
         gate = Gate(worker.gates, "burst")
@@ -145,7 +156,7 @@ def test_a_worker_that_is_told_to_stop_in_a_burst_begins_no_further_step(
         gate.wait_for_visits(1)
         statement = "SELECT status, claim IS NULL, attempt FROM processes WHERE process_id = %s"
         assert worker.rows(statement, process_id) == [("running", False, 1)]
-        os.kill(worker.pid, signal.SIGTERM)
+        tell(worker)
         # The attempt is not counted once it is told.
         wait_until(lambda: worker.rows(statement, process_id)[0][2] == 0, lambda: "it was not told to stop")
         gate.open()
