@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
+import orjson
 from apispec import APISpec
 from flask import Flask, Response, redirect, render_template, url_for
 from markupsafe import Markup, escape
@@ -41,7 +41,7 @@ def register_documents(application: Flask, spec: APISpec) -> None:
 
 def openapi_text(document: dict[str, Any]) -> str:
     """The document as it is served and committed: the same text for the same API."""
-    return json.dumps(document, indent=2, default=str) + "\n"
+    return orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def _with_code(text: str) -> Markup:
