@@ -22,7 +22,7 @@ from orchestrator.errors import SettingsError
 from orchestrator.storage.database import Database, build_engine
 from orchestrator.testing.servers import BenchServer, DatabaseServer, bench_server, embedded_servers
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.whole_runs"]
 
 
 def _without(server: str, reason: Exception) -> NoReturn:
