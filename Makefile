@@ -1,7 +1,8 @@
 PYTHON ?= python3
 INSTALLED := .venv/installed
 # Processes that run tests, each with servers of its own, one module after the other. 0: in this one.
-PROCESSES = 0
+# One more than CI has cores: tests often wait.
+PROCESSES = 3
 PYTEST = .venv/bin/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,6 @@ up: $(INSTALLED)  ## start everything on this machine, with the example product 
 demo: $(INSTALLED)  ## live through the whole life of the example products, and check it
 	.venv/bin/orchestrator demo
 
-test: PROCESSES = 2
 test: $(INSTALLED)  ## run the tests, but for the slow ones
 	$(PYTEST) -m "not slow"
 

@@ -11,6 +11,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
@@ -23,6 +24,21 @@ from orchestrator.storage.database import Database, build_engine
 from orchestrator.testing.servers import BenchServer, DatabaseServer, bench_server, embedded_servers
 
 pytest_plugins = ["pytester", "tests.whole_runs"]
+
+# They take minutes, and are begun first: of several processes that run tests, none ends long after the others.
+LONG_MODULES = [
+    "end_to_end/test_broker_away.py",
+    "end_to_end/test_fleet.py",
+    "end_to_end/test_rabbitmq.py",
+    "integration/test_two_clocks.py",
+    "integration/test_rabbitmq.py",
+    "end_to_end/test_tutorial.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long = [Path(__file__).parent / module for module in LONG_MODULES]
+    items.sort(key=lambda item: long.index(item.path) if item.path in long else len(long))
 
 
 def _without(server: str, reason: Exception) -> NoReturn:
