@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from orchestrator.testing.servers import BenchServer
 from tests.end_to_end.running_system import RunningSystem, running_system
 
 
@@ -14,6 +16,15 @@ def system() -> Iterator[RunningSystem]:
     """Everything that the Procfiles name, as real processes in a folder of their own."""
     with running_system() as running:
         yield running
+
+
+@pytest.fixture
+def catalog_database_url(
+    orchestrator_server: BenchServer, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A database of this test's own with the catalog on test."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return new_database(template=orchestrator_server.template("catalog_on_test"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -156,7 +156,7 @@ def valkey_server() -> Iterator[ValkeyServer]:
 
 @contextmanager
 def new_fleet(database_url: str, broker: Broker, **settings: str) -> Iterator[Fleet]:
-    """The catalog on test in a database, and nothing else as yet."""
+    """Nothing as yet, on a database that has the catalog on test."""
     with ExitStack() as stack:
         folder = stack.enter_context(folder_for_servers())
         environment = clean_environment(
@@ -169,8 +169,6 @@ def new_fleet(database_url: str, broker: Broker, **settings: str) -> Iterator[Fl
             PYTHONPATH=f"{REPOSITORY}:{Path(__file__).parent}",
             **settings,
         )
-        upgrade = [sys.executable, "-m", "orchestrator", "db", "upgrade"]
-        subprocess.run(upgrade, cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
         fleet = Fleet(folder, database_url, broker, environment)
         try:
             yield fleet

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 @pytest.fixture(params=[valkey_server, rabbitmq_server], ids=["valkey", "rabbitmq"])
-def fleet(database_url: str, request: pytest.FixtureRequest) -> Iterator[Fleet]:
-    with request.param() as broker, new_fleet(database_url, broker) as made:
+def fleet(catalog_database_url: str, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    with request.param() as broker, new_fleet(catalog_database_url, broker) as made:
         yield made
 
 

@@ -20,7 +20,6 @@ from orchestrator.language.vocabulary import Actor
 from orchestrator.services.context import Context
 from orchestrator.services.processes import start_process
 from orchestrator.settings import Settings
-from orchestrator.storage.migrating import Migrations
 from orchestrator.tasks.application import build_application
 from tests.end_to_end.running_system import REPOSITORY, Gate, wait_until
 from tests.end_to_end.up_on_test import clean_environment
@@ -61,16 +60,11 @@ class Worker:
 
 
 @pytest.fixture
-def start_worker(
-    empty_database_url: str, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[float], Any]:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    Migrations(empty_database_url, [CATALOG]).upgrade()
-
+def start_worker(catalog_database_url: str, broker_url: str, tmp_path: Path) -> Callable[[float], Any]:
     @contextmanager
     def start(burst_seconds: float) -> Iterator[Worker]:
         variables = {
-            "ORCHESTRATOR_DATABASE_URL": empty_database_url,
+            "ORCHESTRATOR_DATABASE_URL": catalog_database_url,
             "ORCHESTRATOR_BROKER_URL": broker_url,
             "ORCHESTRATOR_CATALOG": CATALOG,
             "ORCHESTRATOR_SECRET_KEY": "the key of these tests",
@@ -87,7 +81,7 @@ def start_worker(
                 patch.setenv(name, value)
             context = build_context(Settings(), "test")
         try:
-            yield Worker(process.pid, empty_database_url, context, tmp_path)
+            yield Worker(process.pid, catalog_database_url, context, tmp_path)
         finally:
             process.terminate()
             process.wait(30)

@@ -22,12 +22,13 @@ pytestmark = pytest.mark.slow
 
 log = logging.getLogger(__name__)
 
-MANY = 10_000
+# They wait for many times as long as the clock waits before it rings again for who seems to be forgotten.
+MANY = 3_000
 
 
 @pytest.fixture
-def fleet(database_url: str) -> Iterator[Fleet]:
-    with valkey_server() as broker, new_fleet(database_url, broker) as made:
+def fleet(catalog_database_url: str) -> Iterator[Fleet]:
+    with valkey_server() as broker, new_fleet(catalog_database_url, broker) as made:
         yield made
 
 
@@ -106,7 +107,7 @@ def sent(fleet: Fleet) -> int:
     return sum(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"] for command in ("lpush", "rpush"))
 
 
-def test_ten_thousand_that_wait_are_rung_for_hardly_twice(fleet: Fleet) -> None:
+def test_thousands_that_wait_are_rung_for_hardly_twice(fleet: Fleet) -> None:
     fleet.web()
     rings = make_many(fleet)
     assert len(rings) == MANY

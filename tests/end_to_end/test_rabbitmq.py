@@ -42,8 +42,8 @@ def rabbitmq(server: RabbitServer) -> RabbitServer:
 
 
 @pytest.fixture
-def fleet(database_url: str, rabbitmq: RabbitServer) -> Iterator[Fleet]:
-    with new_fleet(database_url, rabbitmq) as made:
+def fleet(catalog_database_url: str, rabbitmq: RabbitServer) -> Iterator[Fleet]:
+    with new_fleet(catalog_database_url, rabbitmq) as made:
         yield made
 
 
@@ -172,10 +172,12 @@ def test_a_bell_that_a_busy_worker_holds_back_is_rung_again_for_an_idle_one(flee
         fleet.wait_for(process_id, "completed")
 
 
-def test_a_step_that_outlives_the_patience_of_the_broker_runs_once_and_its_worker_goes_on(database_url: str) -> None:
+def test_a_step_that_outlives_the_patience_of_the_broker_runs_once_and_its_worker_goes_on(
+    catalog_database_url: str,
+) -> None:
     # Both are half an hour and a minute where nobody sets them.
     impatient = rabbitmq_server(erlang="-rabbit channel_tick_interval 500", consumer_timeout="2000")
-    with impatient as rabbitmq, new_fleet(database_url, rabbitmq) as fleet:
+    with impatient as rabbitmq, new_fleet(catalog_database_url, rabbitmq) as fleet:
         gate = fleet.new_gate()
         fleet.web()
         fleet.clock()
