@@ -18,8 +18,8 @@ ENDED: Final = frozenset({"completed", "aborted"})
 _DONE: Final = frozenset({"success", "skipped", "complete"})
 
 _PROCESSES: Final = f"""
-SELECT p.seq, p.process_id, p.status, p.waiting_for, p.position, p.paused, p.parent_seq, p.parent_branch,
-       p.state || p.recent,
+SELECT p.seq, p.process_id, p.status, p.waiting_for, p.position, p.paused, p.rung_at <= to_timestamp(0),
+       p.parent_seq, p.parent_branch, p.state || p.recent,
        (SELECT workflow_name FROM workflow_versions v WHERE v.version_id = p.version_id),
        ARRAY(SELECT jsonb_build_object('position', s.position, 'generation', s.generation, 'key', s.key,
                                        'status', s.status, 'claim', s.claim, 'worker', s.worker,
@@ -48,6 +48,7 @@ class Row:
     waiting_for: str | None
     position: int
     paused: bool
+    woken_by_clock: bool
     parent_seq: int | None
     branch: str | None
     kept_state: dict[str, Any] | None
@@ -186,11 +187,14 @@ class Invariants:
                 self.must(open_ones or aborted, f"all children of process {row.seq} have ended, and it waits on")
 
     def _check_bells(self, rows: list[Row]) -> None:
-        """Without a loss, whoever recorded, started or resumed has rung: nobody needs the sweep."""
+        """Without a loss, whoever recorded, started or resumed has rung: nobody needs the sweep.
+
+        But for whom the clock has woken: it counts bells, also those that mean nothing any more, and rings after these.
+        """
         for row in rows:
             if row.is_runnable and not self.world.scene.engine_paused and not self._is_excused(row, rows):
                 self.must(
-                    row.seq in self.world.scene.bells,
+                    row.seq in self.world.scene.bells or row.woken_by_clock,
                     f"process {row.seq} is {row.status} and can go on, and nobody has rung for it",
                 )
 

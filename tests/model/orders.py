@@ -69,6 +69,16 @@ def last_child_of_a_paused_parent(model: ProtocolModel) -> Events:
     yield model.unpause
 
 
+def last_child_aborted_behind_an_old_bell(model: ProtocolModel) -> Events:
+    """The clock wakes the parent of a child that was aborted, whose bell is still there."""
+    yield partial(model.start_two, ("family", "line"), _TO_THE_LAST_STEP_OF_CHILDREN)
+    yield partial(model.work, 0, 1)
+    yield partial(model.operate, 1, "abort")
+    yield model.sweep
+    yield partial(model.work, 0, 1)
+    yield model.sweep
+
+
 def all_bells_lost(model: ProtocolModel) -> Events:
     """The broker forgets everything."""
     yield partial(model.start_two, ("line", "line"), 2)

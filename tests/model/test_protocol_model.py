@@ -70,7 +70,11 @@ def test_the_protocol_holds_in_many_random_orders_of_events(world: World) -> Non
     run_randomly(world, 150)
 
 
-@pytest.mark.parametrize("order", [order for _, order, _ in MUTATIONS], ids=lambda order: order.__name__)
+@pytest.mark.parametrize(
+    "order",
+    [*(order for _, order, _ in MUTATIONS), orders.last_child_aborted_behind_an_old_bell],
+    ids=lambda order: order.__name__,
+)
 def test_the_protocol_holds_in_orders_that_hang_on_one_rule(world: World, order: Order) -> None:
     orders.play(ProtocolModel(world, Invariants(world)), order)
 
