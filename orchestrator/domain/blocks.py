@@ -91,7 +91,7 @@ class ProductBlockModel(DomainModel):
         if tree is None:
             raise BlockNotFoundError(f"There is no block {identifier}")
         owner = tree.blocks[str(identifier)].subscription_id
-        block = BlockAssembly(tree, owner).block(str(identifier), (cls,), cls.__qualname__)
+        block = BlockAssembly(tree, owner).root(str(identifier), cls)
         assert isinstance(block, cls)
         return block
 

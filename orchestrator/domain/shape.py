@@ -34,6 +34,7 @@ class Shape:
 
     values: tuple[str, ...]
     blocks: tuple[BlockField, ...]
+    value_names: frozenset[str]
 
 
 class DomainModel(BaseModel):
@@ -107,7 +108,7 @@ def shape_of(model: type[DomainModel]) -> Shape:
                 values.append(name)
             else:
                 blocks.append(field)
-        shape = Shape(tuple(values), tuple(blocks))
+        shape = Shape(tuple(values), tuple(blocks), frozenset(values))
         model.__shape__ = shape
     return shape
 

@@ -71,7 +71,7 @@ class _RowWalk:
             return
         self._seen.add(key)
         row = self._rows.blocks[key]
-        kind = self._assembly.kind_of(row, kinds, path)
+        kind = self._assembly.model_of(row, kinds, path)
         links = list(self._fields(kind, self._rows.links.get(key, {}), path))
         if row.subscription_id == self._owner:
             identifier = row.subscription_instance_id

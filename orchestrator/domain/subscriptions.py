@@ -80,6 +80,9 @@ class SubscriptionModel(DomainModel):
     note: str | None = None
     version: int = 1
 
+    # Whether the last one that was loaded referred to blocks of other subscriptions.
+    __refers_to_others__: ClassVar[bool] = False
+
     _loaded: Snapshot | StoredTree | None = PrivateAttr(default=None)
     _product_row: ProductRow | None = PrivateAttr(default=None)
     _asks_users: bool = PrivateAttr(default=False)
@@ -152,7 +155,7 @@ class SubscriptionModel(DomainModel):
             LifecycleError: this variant is too loose for the status.
             ValuesDoNotFitError: the stored values do not fit the model.
         """
-        return cls.from_tree(read_tree(subscription_id))
+        return cls.from_tree(read_tree(subscription_id, refers_to_others=cls.__refers_to_others__))
 
     @classmethod
     def from_tree(cls, tree: SubscriptionTree) -> Self:
@@ -280,8 +283,9 @@ class SubscriptionModel(DomainModel):
     @classmethod
     def _build(cls, tree: SubscriptionTree, rows: TreeRows) -> Self:
         row = tree.subscription
+        cls.__refers_to_others__ = rows.has_others
         assembly = BlockAssembly(rows, row.subscription_id)
-        blocks = assembly.fields(cls, root_links(rows, row.subscription_id), "")
+        blocks = assembly.root_fields(cls, root_links(rows, row.subscription_id))
         fixed_inputs = read_fixed_inputs(cls, tree.product)
         with values_must_fit(cls):
             model = cls(
@@ -349,14 +353,14 @@ class SubscriptionModel(DomainModel):
         return take_snapshot(self.subscription_id, self, self._columns())
 
 
-def read_tree(subscription_id: UUID | str) -> SubscriptionTree:
-    """The rows of a subscription.
+def read_tree(subscription_id: UUID | str, *, refers_to_others: bool = False) -> SubscriptionTree:
+    """The rows of a subscription, which probably refers to blocks of others or does not.
 
     Raises:
         SubscriptionNotFoundError: there is none of this id.
     """
     identifier = as_uuid(subscription_id, "subscription")
-    tree = load_subscription(db.session, identifier)
+    tree = load_subscription(db.session, identifier, refers_to_others=refers_to_others)
     if tree is None:
         raise SubscriptionNotFoundError(f"There is no subscription {identifier}")
     return tree

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from orchestrator.storage.direct import first_row
 from orchestrator.storage.subscription_reach import STEP_DOWN
 
 
@@ -23,18 +25,23 @@ class BlockRow(NamedTuple):
     status: str
     label: str | None
     root_attribute: str | None
+    root_order: int
     values: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class TreeRows:
-    """Blocks by id (roots in their order), and what refers to what: block, attribute, ids in their order.
+    """Blocks by id, and what refers to what: block, attribute, ids in their order.
 
     The ids in them are text: it is hashed and compared much faster than UUIDs are.
+
+    Attributes:
+        has_others: there are blocks of other subscriptions, or references to some that are not among the blocks.
     """
 
     blocks: dict[str, BlockRow]
     links: dict[str, dict[str, list[str]]]
+    has_others: bool
 
 
 # Blocks are looked up by arrays of ids, not joined: the planner knows nothing of how many they are, and would rather
@@ -51,11 +58,30 @@ reached_blocks AS (
     WHERE in_use_by_id = ANY (ARRAY(SELECT node FROM reach))
 )"""
 
+# The blocks of a subscription and their links alone, in the form of `TREE_COLUMNS`. Most subscriptions refer to no
+# others; each block and link is put together as text, as that takes half as long as to build JSON of it.
+OWN_TREE_COLUMNS: Final[LiteralString] = """
+    (SELECT '[' || string_agg(
+         '["' || i.subscription_instance_id || '",' || b.name || ',null,null,' ||
+         coalesce(to_json(i.label)::text, 'null') || ',' || coalesce(to_json(i.root_attribute)::text, 'null') || ',' ||
+         i.root_order || ',' || i."values" || ']', ',') || ']'
+     FROM subscription_instances i
+     JOIN (SELECT product_block_id, to_json(name)::text AS name FROM product_blocks OFFSET 0) b USING (product_block_id)
+     WHERE i.subscription_id = %(subscription_id)s) AS blocks,
+    (SELECT '[' || string_agg(
+         '["' || l.in_use_by_id || '",' || to_json(l.domain_model_attr) || ',"' || l.depends_on_id || '"]', ','
+         ORDER BY l.order_id) || ']'
+     FROM subscription_instance_relations l
+     WHERE l.in_use_by_id = ANY (ARRAY(
+         SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = %(subscription_id)s))
+    ) AS links
+"""
+
 # The blocks of a subscription and their links, by its index; and what they refer to beyond them, step by step.
 WITH_BLOCKS_OF_SUBSCRIPTION: Final[LiteralString] = f"""
 WITH RECURSIVE own_blocks AS MATERIALIZED (
     SELECT subscription_instance_id, product_block_id, label, root_attribute, root_order, "values"
-    FROM subscription_instances WHERE subscription_id = :subscription_id
+    FROM subscription_instances WHERE subscription_id = %(subscription_id)s
 ), own_links AS MATERIALIZED (
     SELECT in_use_by_id, domain_model_attr, order_id, depends_on_id FROM subscription_instance_relations
     WHERE in_use_by_id = ANY (ARRAY(SELECT subscription_instance_id FROM own_blocks))
@@ -76,29 +102,30 @@ WITH RECURSIVE own_blocks AS MATERIALIZED (
 # Of the blocks and links that a WITH has found. No owner stands for the subscription that was asked for.
 TREE_COLUMNS: Final[LiteralString] = """
     (SELECT json_agg(json_build_array(
-                i.subscription_instance_id, b.name, i.subscription_id, i.status, i.label, i.root_attribute, i."values")
-            ORDER BY i.root_order, i.subscription_instance_id)
+                i.subscription_instance_id, b.name, i.subscription_id, i.status, i.label, i.root_attribute,
+                i.root_order, i."values"))
      FROM blocks i JOIN product_blocks b USING (product_block_id))::text AS blocks,
     (SELECT json_agg(json_build_array(l.in_use_by_id, l.domain_model_attr, l.depends_on_id)
             ORDER BY l.order_id)
      FROM links l)::text AS links
 """
 
-_LOAD_BLOCK: Final = text(f"""
+_LOAD_BLOCK: Final[LiteralString] = f"""
 WITH RECURSIVE reach (node) AS (
-    SELECT CAST(:subscription_instance_id AS uuid) UNION SELECT l.depends_on_id FROM {STEP_DOWN}
+    SELECT CAST(%(subscription_instance_id)s AS uuid) UNION SELECT l.depends_on_id FROM {STEP_DOWN}
 ), {_REACHED}, blocks AS (SELECT * FROM reached_blocks), links AS (SELECT * FROM reached_links)
 SELECT {TREE_COLUMNS}
-""")  # noqa: S608 - only constants
+"""  # noqa: S608 - only constants
 
 _UUIDS: Final = TypeAdapter(list[UUID])
+# As `_make` does, without what is called in between: there are many.
+_make_row: Final[Callable[[list[Any]], BlockRow]] = partial(tuple.__new__, BlockRow)
 
 
 def load_block(session: Session, subscription_instance_id: UUID) -> TreeRows | None:
     """A block with all blocks that it refers to, in one statement; None when there is none."""
-    session.flush()
-    row = session.execute(_LOAD_BLOCK, {"subscription_instance_id": subscription_instance_id}).mappings().one()
-    return None if row["blocks"] is None else read_rows(row["blocks"], row["links"])
+    row = first_row(session, _LOAD_BLOCK, {"subscription_instance_id": subscription_instance_id})
+    return None if row is None or row[0] is None else read_rows(*row)
 
 
 def read_rows(blocks: str | None, links: str | None, subscription_id: UUID | None = None, status: str = "") -> TreeRows:
@@ -109,22 +136,29 @@ def read_rows(blocks: str | None, links: str | None, subscription_id: UUID | Non
         owners[None] = subscription_id
     # Pydantic makes them several times as fast as UUID() does.
     identifiers = _UUIDS.validate_python([row[0] for row in found])
-    rows = {
-        key: BlockRow(identifier, name, owners[owner], owner_status or status, label, root_attribute, values)
-        for identifier, (key, name, owner, owner_status, label, root_attribute, values) in zip(
-            identifiers, found, strict=True
-        )
-    }
+    rows: dict[str, BlockRow] = {}
+    for identifier, row in zip(identifiers, found, strict=True):
+        key, row[0], row[2] = row[0], identifier, owners[row[2]]
+        if row[3] is None:
+            row[3] = status
+        rows[key] = _make_row(row)
     below: dict[str, dict[str, list[str]]] = {}
+    has_others = len(owners) > 1
     for in_use_by, attribute, depends_on in orjson.loads(links) if links else ():
         below.setdefault(in_use_by, {}).setdefault(attribute, []).append(depends_on)
-    return TreeRows(rows, below)
+        if depends_on not in rows:
+            has_others = True
+    return TreeRows(rows, below, has_others)
 
 
 def root_links(tree: TreeRows, subscription_id: UUID) -> dict[str, list[str]]:
-    """The root blocks of a subscription by attribute; other subscriptions' roots in the tree are not among them."""
+    """The root blocks of a subscription by attribute, in their order; other subscriptions' are not among them."""
+    found = [
+        (block.root_order, key, block.root_attribute)
+        for key, block in tree.blocks.items()
+        if block.root_attribute is not None and block.subscription_id == subscription_id
+    ]
     roots: dict[str, list[str]] = {}
-    for key, block in tree.blocks.items():
-        if block.root_attribute is not None and block.subscription_id == subscription_id:
-            roots.setdefault(block.root_attribute, []).append(key)
+    for _, key, attribute in sorted(found):
+        roots.setdefault(attribute, []).append(key)
     return roots

@@ -15,12 +15,12 @@ from sqlalchemy import Engine, TextClause, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 
+from orchestrator.storage.direct import cursor_of
 from orchestrator.storage.session import Origin, current_session
 
 # A connection that was in use within so many seconds is asked for a sign of life only when its socket has news.
 _SURE_SECONDS: Final = 1.0
 _LAST_USE: Final = "last use"
-_CURSOR: Final = "cursor"
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -160,12 +160,7 @@ class Database:
                 connection: Any = pooled.driver_connection
                 try:
                     connection.autocommit = True
-                    # A new cursor copies all adapters of types, which costs as much as to send the statement.
-                    cursor = pooled.info.get(_CURSOR)
-                    if cursor is None:
-                        cursor = pooled.info[_CURSOR] = connection.cursor()
-                    rows: list[tuple[Any, ...]] = cursor.execute(query, values).fetchall()
-                    return rows
+                    return cursor_of(pooled).execute(query, values).fetchall()
                 finally:
                     if connection.info.transaction_status == TransactionStatus.IDLE:
                         connection.autocommit = False

@@ -1,11 +1,14 @@
-"""The statements that the pool of the API sends, from the server's own log."""
+"""The statements that are sent: from the server's own log, or with their values as the driver is given them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
+from sqlalchemy import Engine, event
 
 from orchestrator.storage.database import Database
 
@@ -39,3 +42,30 @@ class StatementsSeen:
 
     def _saw(self, notice: Any) -> None:
         self.statements.append(re.sub(r"^(statement|execute [^:]+): ", "", notice.message_primary).strip())
+
+
+@contextmanager
+def given_to_driver(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """Each statement, with its values, of the units of work that begin in here: of sessions and past them."""
+    given: list[tuple[str, Any]] = []
+
+    class Noting(Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            given.append((query, params))
+            return super().execute(query, params, **options)
+
+    def taken(connection: Any, record: Any, _: Any) -> None:
+        connection.cursor_factory = Noting
+        record.info.pop("cursor", None)
+
+    def given_back(connection: Any, record: Any) -> None:
+        connection.cursor_factory = Cursor
+        record.info.pop("cursor", None)
+
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", given_back)
+    try:
+        yield given
+    finally:
+        event.remove(engine, "checkout", taken)
+        event.remove(engine, "checkin", given_back)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from orchestrator.domain.builtin_steps import run_builtin
@@ -26,6 +27,7 @@ from orchestrator.storage.tables import (
     WorkflowVersionTable,
 )
 from tests.integration.domain.models import Port, PortInactive
+from tests.integration.statements import given_to_driver
 
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 BLOCKS = ("Node", "Port", "Circuit", "Endpoint", "Loopback", "Everything")
@@ -73,16 +75,10 @@ def unit(database: Database) -> Callable[..., AbstractContextManager[Session]]:
 
 
 @pytest.fixture
-def statements(database: Database) -> Iterator[list[str]]:
-    """The statements that were sent, as they are sent."""
-    sent: list[str] = []
-
-    def note(connection, cursor, statement, parameters, context, executemany) -> None:  # type: ignore[no-untyped-def]
-        sent.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(database.engine, "before_cursor_execute", note)
+def statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that were sent, as they are sent, with their values."""
+    with given_to_driver(database.engine) as given:
+        yield given
 
 
 @pytest.fixture

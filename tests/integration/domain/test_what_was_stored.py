@@ -162,7 +162,7 @@ def test_what_the_rows_tell_is_what_the_model_was_when_it_was_loaded(unit, store
         assert loaded.snapshot(model._snapshot()) == taken
 
 
-def test_another_way_to_write_a_value_is_no_change(unit, stored: UUID, statements: list[str]) -> None:
+def test_another_way_to_write_a_value_is_no_change(unit, stored: UUID, statements: list[Any]) -> None:
     with unit() as session:
         write(session, OTHERWISE)
         model = Values.from_subscription(stored)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
+
+from tests.integration.statements import given_to_driver
 
 # Of products, workflows and their versions there are few, whatever the history.
 SMALL = frozenset({"products", "workflows", "workflow_versions", "engine_settings"})
@@ -24,7 +25,7 @@ class Read:
 
 def reads_of(engine: Engine, use_case: Callable[[], object]) -> list[Read]:
     """Run a use case, and explain each of its statements with the values that it had."""
-    with _captured(engine) as statements:
+    with given_to_driver(engine) as statements:
         use_case()
     with engine.connect() as connection:
         return [
@@ -35,20 +36,6 @@ def reads_of(engine: Engine, use_case: Callable[[], object]) -> list[Read]:
                 statement, connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
             )
         ]
-
-
-@contextmanager
-def _captured(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    found: list[tuple[str, Any]] = []
-
-    def keep(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
-        found.append((statement, values))
-
-    event.listen(engine, "before_cursor_execute", keep)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", keep)
 
 
 def _explained(statement: str, result: Any) -> Iterator[Read]:
