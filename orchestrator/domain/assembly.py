@@ -69,7 +69,8 @@ class BlockAssembly:
         Raises:
             ValuesDoNotFitError: it is of none of these kinds.
         """
-        return self._kind_of(row, kinds, (None, path, None)).model
+        asked = (id(kinds), row.name, id(row.subscription_id))
+        return (self._kinds.get(asked) or self._find_kind(asked, row, kinds, (None, path, None))).model
 
     def _fields(
         self, shape: Shape, links: Mapping[str, Sequence[str]], above: _Place | None
@@ -96,15 +97,15 @@ class BlockAssembly:
             before = _shown(self._under_way[identifier])
             raise BlockCycleError(f"The block at {before} refers to itself: {_shown(place)} is the same one")
         row = self._tree.blocks[identifier]
-        model, shape, validate = self._kind_of(row, kinds, place)
         own_id, name, owner, _, label, _, _, stored = row
-        values: dict[str, Any] = {
-            **(stored if stored.keys() <= shape.value_names else _known(stored, shape)),
-            "name": name,
-            "subscription_instance_id": own_id,
-            "owner_subscription_id": owner,
-            "label": label,
-        }
+        # The ids of owners are one object each, and UUIDs take long to compare.
+        asked = (id(kinds), name, id(owner))
+        model, shape, validate = self._kinds.get(asked) or self._find_kind(asked, row, kinds, place)
+        values = stored.copy() if stored.keys() <= shape.value_names else _known(stored, shape)
+        values["name"] = name
+        values["subscription_instance_id"] = own_id
+        values["owner_subscription_id"] = owner
+        values["label"] = label
         if shape.blocks:
             self._under_way[identifier] = place
             values |= self._fields(shape, self._tree.links.get(identifier, _NOTHING), place)
@@ -116,12 +117,9 @@ class BlockAssembly:
         self._built[identifier] = block
         return block
 
-    def _kind_of(self, row: BlockRow, kinds: tuple[type[DomainModel], ...], place: _Place) -> _Kind:
-        # The ids of owners are one object each, and UUIDs take long to compare.
-        asked = (id(kinds), row.name, id(row.subscription_id))
-        known = self._kinds.get(asked)
-        if known is not None:
-            return known
+    def _find_kind(
+        self, asked: tuple[int, str, int], row: BlockRow, kinds: tuple[type[DomainModel], ...], place: _Place
+    ) -> _Kind:
         status, is_own = SubscriptionLifecycle(row.status), row.subscription_id == self._owner
         model = kind_named(kinds, row.name, status, is_own)
         if model is None:

@@ -13,18 +13,16 @@ from uuid_utils.compat import uuid7
 from orchestrator.domain.assembly import BlockAssembly, values_must_fit
 from orchestrator.domain.blocks import ProductBlockModel, as_uuid, default_blocks
 from orchestrator.domain.conversion import Conversion
-from orchestrator.domain.lifecycle import check_users
 from orchestrator.domain.plainness import is_plain
 from orchestrator.domain.products import ProductModel, read_fixed_inputs
 from orchestrator.domain.registry import product_models
+from orchestrator.domain.requirements import check_fixed_inputs, check_product, check_suits, check_users_allow
 from orchestrator.domain.shape import DomainModel
 from orchestrator.domain.snapshot import Snapshot, take_snapshot
 from orchestrator.domain.stored import StoredTree
 from orchestrator.domain.writing import write_changes
 from orchestrator.errors import (
     AuthoringError,
-    InvalidInputError,
-    LifecycleError,
     ProductNotFoundError,
     SubscriptionNotFoundError,
     WrongProductError,
@@ -34,7 +32,6 @@ from orchestrator.language.vocabulary import SubscriptionLifecycle
 from orchestrator.storage.block_trees import TreeRows, root_links
 from orchestrator.storage.session import db
 from orchestrator.storage.subscription_finding import lock_subscriptions
-from orchestrator.storage.subscription_relations import subscriptions_using
 from orchestrator.storage.subscription_statements import (
     ProductRow,
     SubscriptionTree,
@@ -118,9 +115,9 @@ class SubscriptionModel(DomainModel):
         row = find_product(db.session, as_uuid(product_id, "product"))
         if row is None:
             raise ProductNotFoundError(f"There is no product {product_id}")
-        cls._check_product(row.name)
+        check_product(cls, row.name)
         lifecycle = SubscriptionLifecycle(status)
-        cls._check_suits(lifecycle, f"A new subscription to {row.name!r}")
+        check_suits(cls, lifecycle, f"A new subscription to {row.name!r}")
         subscription_id = uuid7()
         fixed_inputs = read_fixed_inputs(cls, row)
         with values_must_fit(cls):
@@ -167,8 +164,8 @@ class SubscriptionModel(DomainModel):
             if not issubclass(model, cls):
                 raise WrongProductError(f"Subscription {identifier} is a {model.__qualname__}, no {cls.__qualname__}")
             return model._build(tree, tree.rows())
-        cls._check_product(tree.product.name)
-        cls._check_suits(status, f"Subscription {identifier}")
+        check_product(cls, tree.product.name)
+        check_suits(cls, status, f"Subscription {identifier}")
         return cls._build(tree, tree.rows())
 
     @classmethod
@@ -196,7 +193,7 @@ class SubscriptionModel(DomainModel):
         is_change = target != other.status
         is_checked = is_change and not skip_validation and other._loaded is not None
         if is_checked:
-            other._check_users(target)
+            check_users_allow(other.subscription_id, target)
         own: dict[str, Any] = {"status": target}
         if is_change and target is SubscriptionLifecycle.ACTIVE:
             own["start_date"] = other.start_date or datetime.now(UTC)
@@ -236,7 +233,7 @@ class SubscriptionModel(DomainModel):
         if row is None:
             raise ProductNotFoundError(f"There is no product {product_id}")
         if cls.__variants__ is not None:
-            cls._check_product(row.name)
+            check_product(cls, row.name)
         declared = product_models.get(row.name) if cls.__variants__ is None else cls
         model = declared.variant(other.status)
         kept = Conversion(other.subscription_id, other.status).blocks(other, model)
@@ -268,13 +265,14 @@ class SubscriptionModel(DomainModel):
             ValuesDoNotFitError: a list has too few or too many blocks.
             UnstorableValueError: JSON cannot hold a value.
         """
-        self._check_suits(self.status, f"Subscription {self.subscription_id}")
-        self._check_fixed_inputs()
+        check_suits(type(self), self.status, f"Subscription {self.subscription_id}")
+        if self._product_row is not None:
+            check_fixed_inputs(self, self._product_row)
         snapshot = self._snapshot()
         if self._asks_users:
             # Once more, now that nobody can begin to use it before this is committed.
             lock_subscriptions(db.session, [self.subscription_id])
-            self._check_users(self.status)
+            check_users_allow(self.subscription_id, self.status)
             self._asks_users = False
         stored = self._loaded.snapshot(snapshot) if isinstance(self._loaded, StoredTree) else self._loaded
         self.version = write_changes(self.subscription_id, self.version, stored, snapshot)
@@ -310,36 +308,6 @@ class SubscriptionModel(DomainModel):
             model._loaded = model._snapshot().limited_to(rows.blocks)
         model._product_row = tree.product
         return model
-
-    @classmethod
-    def _check_product(cls, product_name: str) -> None:
-        registered = product_models.find(product_name)
-        if registered is not None and registered.__variants__ is not cls.__variants__:
-            raise WrongProductError(
-                f"The model of product {product_name!r} is {registered.__qualname__}, not {cls.__qualname__}"
-            )
-
-    @classmethod
-    def _check_suits(cls, status: SubscriptionLifecycle, what: str) -> None:
-        if not cls.suits(status):
-            raise LifecycleError(
-                f"{what} is {status.value}, for which {cls.__qualname__} is too loose: "
-                f"it must be a {cls.variant(status).__qualname__}"
-            )
-
-    def _check_users(self, status: SubscriptionLifecycle) -> None:
-        users = subscriptions_using(db.session, self.subscription_id)
-        check_users(status, ((user.description, SubscriptionLifecycle(user.status)) for user in users))
-
-    def _check_fixed_inputs(self) -> None:
-        if self._product_row is None:
-            return
-        for name, value in read_fixed_inputs(type(self), self._product_row).items():
-            if getattr(self, name) != value:
-                raise InvalidInputError(
-                    f"{name} is a fixed input of product {self.product.name!r}: it is {value}, and a subscription "
-                    f"cannot change it"
-                )
 
     def _columns(self) -> dict[str, Any]:
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
