@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, LiteralString, NamedTuple
@@ -58,25 +58,6 @@ reached_blocks AS (
     WHERE in_use_by_id = ANY (ARRAY(SELECT node FROM reach))
 )"""
 
-# The blocks of a subscription and their links alone, in the form of `TREE_COLUMNS`. Most subscriptions refer to no
-# others; each block and link is put together as text, as that takes half as long as to build JSON of it.
-OWN_TREE_COLUMNS: Final[LiteralString] = """
-    (SELECT '[' || string_agg(
-         '["' || i.subscription_instance_id || '",' || b.name || ',null,null,' ||
-         coalesce(to_json(i.label)::text, 'null') || ',' || coalesce(to_json(i.root_attribute)::text, 'null') || ',' ||
-         i.root_order || ',' || i."values" || ']', ',') || ']'
-     FROM subscription_instances i
-     JOIN (SELECT product_block_id, to_json(name)::text AS name FROM product_blocks OFFSET 0) b USING (product_block_id)
-     WHERE i.subscription_id = %(subscription_id)s) AS blocks,
-    (SELECT '[' || string_agg(
-         '["' || l.in_use_by_id || '",' || to_json(l.domain_model_attr) || ',"' || l.depends_on_id || '"]', ','
-         ORDER BY l.order_id) || ']'
-     FROM subscription_instance_relations l
-     WHERE l.in_use_by_id = ANY (ARRAY(
-         SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = %(subscription_id)s))
-    ) AS links
-"""
-
 # The blocks of a subscription and their links, by its index; and what they refer to beyond them, step by step.
 WITH_BLOCKS_OF_SUBSCRIPTION: Final[LiteralString] = f"""
 WITH RECURSIVE own_blocks AS MATERIALIZED (
@@ -99,16 +80,41 @@ WITH RECURSIVE own_blocks AS MATERIALIZED (
 )
 """  # noqa: S608 - only constants
 
-# Of the blocks and links that a WITH has found. No owner stands for the subscription that was asked for.
-TREE_COLUMNS: Final[LiteralString] = """
-    (SELECT json_agg(json_build_array(
-                i.subscription_instance_id, b.name, i.subscription_id, i.status, i.label, i.root_attribute,
-                i.root_order, i."values"))
-     FROM blocks i JOIN product_blocks b USING (product_block_id))::text AS blocks,
-    (SELECT json_agg(json_build_array(l.in_use_by_id, l.domain_model_attr, l.depends_on_id)
-            ORDER BY l.order_id)
-     FROM links l)::text AS links
+# One list of blocks and one of links, in JSON, with all that belongs to one after what belongs to the one before. Text
+# that is put together takes half as long as JSON that is built, and a list of all is read faster than a list of lists.
+_BLOCK: Final[LiteralString] = """
+    string_agg('"' || i.subscription_instance_id || b.name || {owner} || coalesce(to_json(i.label) || ',', 'null,') ||
+        coalesce(to_json(i.root_attribute) || ',', 'null,') || i.root_order || ',' || i."values", ',')
 """
+_OWNER: Final[LiteralString] = (
+    """coalesce('"' || i.subscription_id || '",' || to_json(i.status) || ',', 'null,null,')"""
+)
+_PRODUCT_BLOCKS: Final[LiteralString] = """
+    (SELECT product_block_id, '",' || to_json(name) || ',' AS name FROM product_blocks OFFSET 0) b
+"""
+_LINK: Final[LiteralString] = """
+    string_agg('"' || l.in_use_by_id || '",' || to_json(l.domain_model_attr) || ',"' || l.depends_on_id || '"', ','
+        ORDER BY l.order_id)
+"""
+
+# Of the blocks and links that a WITH has found. No owner stands for the subscription that was asked for.
+TREE_COLUMNS: Final[LiteralString] = f"""
+    (SELECT '[' || {_BLOCK.replace("{owner}", _OWNER)} || ']'
+     FROM blocks i JOIN {_PRODUCT_BLOCKS} USING (product_block_id)) AS blocks,
+    (SELECT '[' || {_LINK} || ']' FROM links l) AS links
+"""  # noqa: S608 - only constants
+
+# The same of a subscription's own blocks and their links alone. Most subscriptions refer to no others.
+OWN_TREE_COLUMNS: Final[LiteralString] = f"""
+    (SELECT '[' || {_BLOCK.replace("{owner}", "'null,null,'")} || ']'
+     FROM subscription_instances i JOIN {_PRODUCT_BLOCKS} USING (product_block_id)
+     WHERE i.subscription_id = %(subscription_id)s) AS blocks,
+    (SELECT '[' || {_LINK} || ']'
+     FROM subscription_instance_relations l
+     WHERE l.in_use_by_id = ANY (ARRAY(
+         SELECT subscription_instance_id FROM subscription_instances WHERE subscription_id = %(subscription_id)s))
+    ) AS links
+"""  # noqa: S608 - only constants
 
 _LOAD_BLOCK: Final[LiteralString] = f"""
 WITH RECURSIVE reach (node) AS (
@@ -119,7 +125,7 @@ SELECT {TREE_COLUMNS}
 
 _UUIDS: Final = TypeAdapter(list[UUID])
 # As `_make` does, without what is called in between: there are many.
-_make_row: Final[Callable[[list[Any]], BlockRow]] = partial(tuple.__new__, BlockRow)
+_make_row: Final[Callable[[tuple[Any, ...]], BlockRow]] = partial(tuple.__new__, BlockRow)
 
 
 def load_block(session: Session, subscription_instance_id: UUID) -> TreeRows | None:
@@ -131,24 +137,28 @@ def load_block(session: Session, subscription_instance_id: UUID) -> TreeRows | N
 def read_rows(blocks: str | None, links: str | None, subscription_id: UUID | None = None, status: str = "") -> TreeRows:
     """The rows of a tree's JSON; the subscription and its status are those of blocks that name no owner."""
     found = orjson.loads(blocks) if blocks else []
-    owners: dict[str | None, UUID] = {owner: UUID(owner) for owner in {row[2] for row in found} if owner is not None}
+    owners: dict[str | None, UUID] = {owner: UUID(owner) for owner in set(found[2::8]) if owner is not None}
     if subscription_id is not None:
         owners[None] = subscription_id
     # Pydantic makes them several times as fast as UUID() does.
-    identifiers = _UUIDS.validate_python([row[0] for row in found])
-    rows: dict[str, BlockRow] = {}
-    for identifier, row in zip(identifiers, found, strict=True):
-        key, row[0], row[2] = row[0], identifier, owners[row[2]]
-        if row[3] is None:
-            row[3] = status
-        rows[key] = _make_row(row)
-    below: dict[str, dict[str, list[str]]] = {}
+    identifiers = _UUIDS.validate_python(found[::8])
     has_others = len(owners) > 1
-    for in_use_by, attribute, depends_on in orjson.loads(links) if links else ():
+    rows = {
+        key: _make_row((identifier, name, owners[owner], owner_status or status, label, attribute, order, values))
+        for identifier, (key, name, owner, owner_status, label, attribute, order, values) in zip(
+            identifiers, _each(found, 8), strict=True
+        )
+    }
+    below: dict[str, dict[str, list[str]]] = {}
+    for in_use_by, attribute, depends_on in _each(orjson.loads(links) if links else [], 3):
         below.setdefault(in_use_by, {}).setdefault(attribute, []).append(depends_on)
         if depends_on not in rows:
             has_others = True
     return TreeRows(rows, below, has_others)
+
+
+def _each(values: list[Any], length: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*[iter(values)] * length, strict=True)
 
 
 def root_links(tree: TreeRows, subscription_id: UUID) -> dict[str, list[str]]:
