@@ -140,7 +140,7 @@ class SubscriptionModel(DomainModel):
 
     @classmethod
     def from_subscription(cls, subscription_id: UUID | str) -> Self:
-        """Load a subscription with all its blocks, in one statement.
+        """Load a subscription with all its blocks, as one statement sees them.
 
         On `SubscriptionModel` itself the class is that of the product, in the variant for the status. A variant loads
         subscriptions in a status that asks for less, too, if their values fit it.

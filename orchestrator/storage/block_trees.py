@@ -104,7 +104,7 @@ TREE_COLUMNS: Final[LiteralString] = f"""
     (SELECT '[' || {_LINK} || ']' FROM links l) AS links
 """  # noqa: S608 - only constants
 
-# The same of a subscription's own blocks and their links alone. Most subscriptions refer to no others.
+# The same of a subscription's own blocks and their links alone.
 OWN_TREE_COLUMNS: Final[LiteralString] = f"""
     (SELECT '[' || {_BLOCK.replace("{owner}", "'null,null,'")} || ']'
      FROM subscription_instances i JOIN {_PRODUCT_BLOCKS} USING (product_block_id)
