@@ -156,21 +156,28 @@ def test_two_who_clean_up_at_once_and_one_that_is_stopped_delete_each_once(world
     assert sorted(one for (before,) in told for one in before["deleted"]) == sorted(map(str, old))
 
 
-def test_old_runs_of_schedules_go_but_not_the_last_and_not_those_that_are_under_way(world: World) -> None:
+def test_old_runs_of_schedules_go_but_not_the_last_nor_those_that_wait_or_are_under_way(world: World) -> None:
     busy, done = started(world, "plain_task"), uuid4()
     world.bell.rings.clear()
     ((schedule_id,),) = world.query("SELECT schedule_id FROM schedules WHERE workflow_name = 'task_clean_up_tasks'")
-    for days, process_id in ((90, busy), (80, done), (70, done), (1, done)):
+    for days, outcome, process_id in (
+        (90, "started", busy),
+        (85, "queued", None),
+        (80, "started", done),
+        (70, "started", done),
+        (1, "started", done),
+    ):
         world.query(
             "INSERT INTO schedule_runs (schedule_id, due_at, outcome, process_id) "
-            "VALUES (:id, now() - :days * interval '1 day', 'started', :process)",
+            "VALUES (:id, now() - :days * interval '1 day', :outcome, :process)",
             id=schedule_id,
             days=days,
+            outcome=outcome,
             process=process_id,
         )
     assert clean_up(world.context, CLEANER, uuid4()).schedule_runs == 2
-    left = world.query("SELECT process_id FROM schedule_runs ORDER BY due_at")
-    assert left == [(busy,), (done,)]
+    left = world.query("SELECT outcome, process_id FROM schedule_runs ORDER BY due_at")
+    assert left == [("started", busy), ("queued", None), ("started", done)]
     world.query("UPDATE schedule_runs SET due_at = due_at - interval '60 days'")
     assert clean_up(world.context, CLEANER, uuid4()).schedule_runs == 0
 

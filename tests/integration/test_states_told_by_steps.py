@@ -204,6 +204,28 @@ def test_a_client_gets_the_same_bytes_whether_it_is_kept_or_not(lengthy: Release
     assert lengthy.world.query("SELECT seq FROM processes") == [(seq,)]
 
 
+def test_a_rerun_leaves_nothing_of_what_was_changed_apart_from_a_large_state(lengthy: Releases) -> None:
+    process_id = until_failed(lengthy, "c")
+    assert json.loads(stored(lengthy)[2]) == {"a": 1, "b": 1}
+    rerun_process(lengthy.context, OPERATOR, process_id, "b")
+    assert stored(lengthy)[2] == "{}"
+    assert own(lengthy.detail(process_id).current_state).keys() & {"a", "b"} == {"a"}
+
+
+def test_a_schema_without_a_place_for_what_was_changed_apart_has_it_in_the_state(
+    lengthy: Releases, database_url: str
+) -> None:
+    until_failed(lengthy, "c")
+    assert stored(lengthy)[2] != "{}"
+    shown = expected(lengthy, {})
+    migrations = Migrations(database_url)
+    migrations.downgrade("schema_0011")
+    ((state,),) = lengthy.world.query("SELECT state::text FROM processes")
+    assert list(json.loads(state).items()) == shown
+    migrations.upgrade()
+    assert stored(lengthy)[2] == "{}"
+
+
 def test_small_states_and_those_that_did_not_end_by_a_step_are_kept(lengthy: Releases) -> None:
     process_id = until_failed(lengthy, "d")
     shown = lengthy.detail(process_id).current_state
