@@ -20,13 +20,13 @@ import redis
 from psycopg.rows import dict_row
 
 from orchestrator.cli.demo import free_ports
-from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.storage.database import libpq_url
 from tests.end_to_end.api_client import ApiClient, Json, wait_until
 from tests.end_to_end.rabbitmq_server import RabbitServer
 from tests.end_to_end.running_system import REPOSITORY, Gate, folder_for_servers
 from tests.end_to_end.up_on_test import clean_environment
+from tests.own_valkey import own_valkey
 
 PATIENCE = 60.0
 
@@ -144,14 +144,8 @@ class Fleet(ApiClient):
 @contextmanager
 def valkey_server() -> Iterator[ValkeyServer]:
     """A Valkey that is ready, until the end of this."""
-    with folder_for_servers() as folder, DataFolder(folder / "data") as data:
-        server = ValkeyServer(data)
-        try:
-            server.begin()
-            server.wait_until_ready()
-            yield server
-        finally:
-            server.stop()
+    with folder_for_servers() as folder, own_valkey(folder / "data") as server:
+        yield server
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded.data_folder import DataFolder
 from orchestrator.embedded.valkey import ValkeyServer
 from orchestrator.engine.connection import WorkerConnection
 from orchestrator.storage.database import Database
 from tests.integration.process_world import process_world
 from tests.integration.releases import LIMITS, RAN, Releases, named
+from tests.own_valkey import own_valkey
 
 
 @pytest.fixture
@@ -32,11 +32,5 @@ def releases(database: Database, database_url: str) -> Iterator[Releases]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A Valkey of this test's own."""
-    with DataFolder(tmp_path / "data") as data:
-        server = ValkeyServer(data)
-        try:
-            server.begin()
-            server.wait_until_ready()
-            yield server
-        finally:
-            server.stop()
+    with own_valkey(tmp_path / "data") as server:
+        yield server
