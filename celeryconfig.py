@@ -7,7 +7,7 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_ignore_result = True
 worker_prefetch_multiplier = 1
-worker_pool = "prefork"
+worker_pool = "orchestrator.tasks.prefork:TaskPool"
 worker_enable_prefetch_count_reduction = False
 worker_cancel_long_running_tasks_on_connection_loss = False
 

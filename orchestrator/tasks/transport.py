@@ -1,34 +1,104 @@
-"""kombu's transport for Redis and Valkey, without the end of the worker when the broker goes away during a task."""
+"""kombu's transport for Redis and Valkey: a worker does not wait for it, and does not end when it goes away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from time import time
 from typing import Any
 
 import redis.exceptions
+import structlog
 from kombu import transport
 from kombu.transport.redis import Channel as RedisChannel
 from kombu.transport.redis import QoS as RedisQoS
 from kombu.transport.redis import Transport as RedisTransport
+from kombu.utils.json import dumps
+
+from orchestrator.tasks.notes import CLOSED, Notes
+
+# An answer that says no is heard, and a message that is done with is forgotten, after this time at the latest.
+_SETTLED_SECONDS = 0.1
+
+log = structlog.get_logger(__name__)
 
 _HERE = f"{__name__}:Transport"
 
 
 class QoS(RedisQoS):
-    """The messages that a worker has taken and not acknowledged, noted without transactions."""
+    """The messages that a worker has taken and not acknowledged.
 
-    @contextmanager
-    def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
-        """Where to write the two commands of a note, or of its end."""
-        # kombu wraps them into MULTI and EXEC, which is twice the answers to read. Nobody is served by their being one:
-        # who restores a message watches the second key, and a message is in neither while a worker takes it.
-        if pipe:
-            yield pipe
+    They are noted with the broker as kombu notes them, so that who takes over from another release, or from kombu
+    itself, finds what it knows. In an event loop nobody waits for it, and the end of a note is sent with the next one.
+    Who dies meanwhile leaves a message that is handed out once more, or none, and the sweep rings: either does no harm.
+    """
+
+    _notes: Notes | None = None
+    _settles_later = False
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note that a message was taken."""
+        where = message.delivery_info
+        taken = dumps([message._raw, where["exchange"], where["routing_key"]])
+        notes = self._noted("ZADD", self.unacked_index_key, time(), delivery_tag)
+        self._noted("HSET", self.unacked_key, delivery_tag, taken)
+        if self._loop is None:
+            notes.settle()
         else:
-            channel: Any = self.channel
-            with channel.conn_or_acquire(client) as acquired:
-                yield acquired.pipeline(transaction=False)
+            notes.send()
+            self._settle_soon()
+        super(RedisQoS, self).append(message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        """Note that a message is done with."""
+        self._forget(delivery_tag)
+        super(RedisQoS, self).ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Note that a message is done with, or give it back."""
+        if requeue:
+            self.settle()
+            super().reject(delivery_tag, requeue=True)
+        else:
+            self.ack(delivery_tag)
+
+    def settle(self) -> None:
+        """See that the broker has heard all of it."""
+        self._settles_later = False
+        if self._notes is not None:
+            self._notes.settle()
+
+    def close(self) -> None:
+        """See that the broker has heard all of it, and say no more."""
+        try:
+            self.settle()
+        except redis.exceptions.RedisError as error:
+            log.warning("the broker was not told of all messages that are done with", error=str(error))
+        if self._notes is not None:
+            self._notes.close()
+
+    def _forget(self, delivery_tag: str) -> None:
+        notes = self._noted("ZREM", self.unacked_index_key, delivery_tag)
+        self._noted("HDEL", self.unacked_key, delivery_tag)
+        if self._loop is None:
+            notes.settle()
+        else:
+            self._settle_soon()
+
+    def _noted(self, command: str, key: str, *words: str | bytes | float) -> Notes:
+        channel: Any = self.channel
+        if self._notes is None:
+            self._notes = Notes(channel.pool)
+        self._notes.note(command, channel.global_keyprefix + key, *words)
+        return self._notes
+
+    @property
+    def _loop(self) -> Any:
+        channel: Any = self.channel
+        return channel.connection and channel.connection.loop
+
+    def _settle_soon(self) -> None:
+        if not self._settles_later:
+            self._settles_later = True
+            self._loop.call_later(_SETTLED_SECONDS, self.settle)
 
 
 class Channel(RedisChannel):
@@ -36,6 +106,13 @@ class Channel(RedisChannel):
 
     QoS = QoS
     _publisher: Any = None
+
+    def close(self) -> None:
+        """Say first what the broker was not told yet: what is closed here takes its connections along."""
+        taken: Any = self._qos
+        if not self.closed and taken is not None:
+            taken.close()
+        super().close()
 
     def length(self, queue: str) -> int:
         """How many messages are in a queue that no worker has taken yet.
@@ -58,7 +135,7 @@ class Channel(RedisChannel):
         # here when a message is restored or acknowledged after its connection was closed. Celery takes that for a
         # fault of its own and ends the worker; an error of the connection it logs, and connects anew.
         if self.connection is None or self.connection.client is None:
-            raise redis.exceptions.ConnectionError("the connection to the broker is closed")
+            raise redis.exceptions.ConnectionError(CLOSED)
         return super()._connparams(*args, **options)  # type: ignore[misc]
 
 
@@ -66,6 +143,27 @@ class Transport(RedisTransport):
     """The transport for `redis://`, `rediss://` and `redis+socket://`."""
 
     Channel = Channel
+    loop: Any = None
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Of a worker: what comes from the broker is read, and what is due is done, by its event loop."""
+        self.loop = loop
+        super().register_with_event_loop(connection, _Registering(loop))
+
+
+class _Registering:
+    """An event loop that is told at each turn to read from the same sockets, and does so the first time alone."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def add_reader(self, descriptor: int, callback: Any, *args: Any) -> None:
+        # kombu does it for each socket at each turn, a system call each time; it is a new socket that counts.
+        if self._loop.readers.get(descriptor) != (callback, args):
+            self._loop.add_reader(descriptor, callback, *args)
 
 
 def use_this_transport() -> None:

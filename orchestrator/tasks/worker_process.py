@@ -28,6 +28,8 @@ from orchestrator.storage.step_statements import UNCOUNT
 log = structlog.get_logger(__name__)
 
 _POOLS = ("prefork", "solo")
+# What `celeryconfig` names, and what Celery takes for "prefork" then.
+_OUR_PREFORK = "orchestrator.tasks.prefork:TaskPool"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -75,7 +77,7 @@ class WorkerProcess:
         def started(**_: Any) -> None:
             pool = str(application.conf.worker_pool)
             chosen = _pool_on_command_line(sys.argv) or pool
-            if chosen not in _POOLS:
+            if chosen not in (*_POOLS, _OUR_PREFORK):
                 raise SystemExit(
                     f"the pool {chosen!r} cannot run steps: two steps on one connection would share its locks; "
                     f"use one of {', '.join(_POOLS)}"

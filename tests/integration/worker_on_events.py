@@ -67,3 +67,10 @@ def hold(ran: str) -> str:
         time.sleep(0.01)
     Path(ran).touch()
     return "done"
+
+
+@app.task(name="count")
+def count(ran: str) -> None:
+    """Adds a line each time."""
+    with Path(ran).open("a") as file:
+        file.write("ran\n")
