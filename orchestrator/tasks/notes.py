@@ -60,6 +60,8 @@ class Notes:
 
     def close(self) -> None:
         """Take no more commands."""
+        if self._connection is not None:
+            self._connection.disconnect()
         self._pool = self._connection = None
         self._unsent.clear()
         self._unanswered.clear()

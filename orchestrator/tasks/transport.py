@@ -66,12 +66,22 @@ class QoS(RedisQoS):
         if self._notes is not None:
             self._notes.settle()
 
-    def close(self) -> None:
-        """See that the broker has heard all of it, and say no more."""
+    def settle_if_possible(self) -> bool:
+        """See that the broker has heard all of it; whether it has."""
         try:
             self.settle()
         except redis.exceptions.RedisError as error:
             log.warning("the broker was not told of all messages that are done with", error=str(error))
+            return False
+        return True
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Give back what is not done with, as far as the broker has been told of it."""
+        self.settle_if_possible()
+        super().restore_unacked(client)
+
+    def close(self) -> None:
+        """Say no more."""
         if self._notes is not None:
             self._notes.close()
 
@@ -108,11 +118,20 @@ class Channel(RedisChannel):
     _publisher: Any = None
 
     def close(self) -> None:
-        """Say first what the broker was not told yet: what is closed here takes its connections along."""
+        """Say first what the broker was not told yet: what is closed here takes its connections along.
+
+        kombu may read one more message here, and give it back: a broker that is there takes notes until that is done.
+        """
         taken: Any = self._qos
-        if not self.closed and taken is not None:
+        if self.closed or taken is None:
+            super().close()
+            return
+        if not taken.settle_if_possible():
             taken.close()
-        super().close()
+        try:
+            super().close()
+        finally:
+            taken.close()
 
     def length(self, queue: str) -> int:
         """How many messages are in a queue that no worker has taken yet.
