@@ -49,6 +49,10 @@ class QoS(RedisQoS):
 
     def ack(self, delivery_tag: str) -> None:
         """Note that a message is done with."""
+        channel: Any = self.channel
+        if channel.closed:
+            log.info("a message is done with whose connection is gone; the broker hands it out once more")
+            return
         self._forget(delivery_tag)
         super(RedisQoS, self).ack(delivery_tag)
 

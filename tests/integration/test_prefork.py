@@ -162,3 +162,20 @@ def test_what_a_killed_worker_has_noted_is_handed_out_again_by_kombu(
         channel.qos.restore_visible(interval=1)
     assert worker.broker.llen("orchestrator:workflows") == 1
     assert not worker.broker.exists(UNACKED, f"{UNACKED}_index")
+
+
+def test_a_task_that_ends_when_its_connection_is_gone_runs_once_more_and_alarms_nobody(
+    start_worker: Callable[..., Worker],
+) -> None:
+    worker = start_worker("--concurrency", "2")
+    worker.send("hold", str(worker.folder / "held"))
+    wait_until((worker.folder / "held.begun").exists, worker.said)
+    wait_until(lambda: len(worker.unacked()) == 1, lambda: str(worker.unacked()))
+    worker.broker.client_kill_filter(skipme=True, _type="normal")
+    wait_until(lambda: worker.said().count("received") == 2, worker.said)
+    (worker.folder / "held.may_end").touch()
+    wait_until(lambda: worker.said().count("succeeded in") == 2, worker.said)
+    worker.wait_until_nothing_is_unacked()
+    worker.stop()
+    assert "whose connection is gone" in worker.said()
+    assert "Couldn't ack" not in worker.said()
