@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
-from billiard.pool import ACK, EX_RECYCLE
+from billiard.pool import ACK, RUN
 from celery.concurrency import asynpool, prefork
 
 # The stubs leave out what is inside.
@@ -89,14 +89,32 @@ class _Pool(_CelerysPool):  # type: ignore[misc]
             if job._write_to is not None and not job._accepted:
                 self._result_handler.state_handlers[ACK](job._job, None, monotonic(), job._write_to.pid, None)
 
-    def on_job_process_lost(self, job: Any, pid: int, exitcode: int) -> None:
-        """A child that has ended well has not read what was written to it since: another child gets it."""
-        if exitcode == EX_RECYCLE:
+    def on_job_process_down(self, job: Any, pid_gone: int) -> None:
+        """What a child has ended without reading has not begun after all."""
+        if job._accepted and self._state == RUN and _is_unread(job):
             self.on_timeout_cancel(job)
-            job._accepted, job._worker_pid, job._write_to, job._scheduled_for = False, None, None, None
-            self._put_back(job)
-        else:
+            job._accepted, job._worker_pid = False, None
+        super().on_job_process_down(job, pid_gone)
+
+    def on_job_process_lost(self, job: Any, pid: int, exitcode: int) -> None:
+        """What has not begun goes to another child."""
+        if job._accepted:
             super().on_job_process_lost(job, pid, exitcode)
+
+    def on_partial_read(self, job: Any, proc: Any) -> None:
+        super().on_partial_read(job, proc)
+        if not job._accepted:
+            # It waits, and begins when it is written anew.
+            job._write_to = job._scheduled_for = None
+
+
+def _is_unread(job: Any) -> bool:
+    child = job._write_to
+    if child.dead or child._is_alive():
+        return False
+    writer = job._writer()
+    # Not all of it was written, or something of it is left in the pipe.
+    return writer is not None or bool(child.inq._reader.poll(0))
 
 
 class TaskPool(prefork.TaskPool):

@@ -91,7 +91,7 @@ def start_worker(tmp_path: Path, broker_url: str) -> Iterator[Callable[..., Work
 
 
 def times_run(folder: Path) -> list[int]:
-    return sorted(len(one.read_text().splitlines()) for one in folder.glob("task *"))
+    return sorted(len(one.read_text().splitlines()) for one in folder.glob("task*"))
 
 
 def test_a_child_that_has_run_all_that_it_may_leaves_what_it_was_given_since_to_another(
@@ -108,6 +108,26 @@ def test_a_child_that_has_run_all_that_it_may_leaves_what_it_was_given_since_to_
     assert worker.said().count("succeeded in") == 20
 
 
+@pytest.mark.parametrize("size", [0, 300_000], ids=["written", "written in part"])
+def test_a_child_that_is_killed_leaves_what_it_has_not_read_to_another(
+    start_worker: Callable[..., Worker], size: int
+) -> None:
+    worker = start_worker("--concurrency", "1")
+    (child,) = children_of(worker.process.pid)
+    os.kill(child, signal.SIGSTOP)
+    worker.application.send_task("count", [str(worker.folder / "task")], headers={"large": "x" * size})
+    wait_until(lambda: len(worker.unacked()) == 1, worker.said)
+    (active,) = worker.application.control.inspect(timeout=5, limit=1).active().values()
+    assert [one["worker_pid"] for one in active] == [child]
+    os.kill(child, signal.SIGKILL)
+    wait_until((worker.folder / "task").exists, worker.said)
+    worker.wait_until_nothing_is_unacked()
+    worker.stop()
+    assert times_run(worker.folder) == [1]
+    assert "WorkerLostError" not in worker.said()
+    assert worker.said().count("received") == 1
+
+
 def test_a_task_begins_when_it_is_given_to_a_child_that_has_nothing_else_to_do(
     start_worker: Callable[..., Worker],
 ) -> None:
@@ -116,7 +136,7 @@ def test_a_task_begins_when_it_is_given_to_a_child_that_has_nothing_else_to_do(
         worker.send("hold", str(worker.folder / f"held {number}"))
     for number in (1, 2):
         wait_until((worker.folder / f"held {number}.begun").exists, worker.said)
-    (active,) = worker.application.control.inspect(timeout=5).active().values()
+    (active,) = worker.application.control.inspect(timeout=5, limit=1).active().values()
     assert {one["worker_pid"] for one in active} == set(children_of(worker.process.pid))
     assert all(one["time_start"] for one in active)
     # Both children are busy: this one waits with the broker, where another worker can take it.
