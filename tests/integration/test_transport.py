@@ -79,3 +79,13 @@ def test_messages_that_are_not_done_with_when_a_channel_is_closed_are_given_back
         channel.close()
         assert client.llen(QUEUE) == 2
         assert not client.exists(*UNACKED)
+
+
+def test_a_closed_channel_has_told_what_is_done_with(application: Celery, channel: Any) -> None:
+    with client_of(channel) as client:
+        consumer = Consumer(channel, [Queue("workflows", channel=channel)])
+        consumer.consume()
+        application.send_task("done")
+        take(channel, consumer).ack()
+        channel.close()
+        assert not client.exists(*UNACKED, QUEUE)
